@@ -8,6 +8,11 @@ mod error;
 mod graph;
 mod ids;
 mod quant;
+#[cfg_attr(
+    not(feature = "crash-testing"),
+    allow(unreachable_pub, reason = "public for the crash enumerator, which the feature lets in")
+)]
+#[allow(dead_code, unused_imports, reason = "used by the layers above")]
 mod storage;
 mod vector;
 
@@ -17,3 +22,27 @@ pub use error::Result;
 pub use ids::CommitId;
 pub use ids::IdKind;
 pub use ids::RecordId;
+pub use storage::Backend;
+pub use storage::FileBackend;
+pub use storage::MappedBytes;
+pub use storage::MemoryBackend;
+
+/// What the crash enumerator in `tests/crash/` needs of the store. No part of the API.
+#[cfg(feature = "crash-testing")]
+#[doc(hidden)]
+pub mod _crash_testing {
+    pub use crate::storage::Access;
+    pub use crate::storage::CheckedBytes;
+    pub use crate::storage::Extent;
+    pub use crate::storage::ExtentWriter;
+    pub use crate::storage::Frame;
+    pub use crate::storage::Layout;
+    pub use crate::storage::Mutant;
+    pub use crate::storage::Pin;
+    pub use crate::storage::Recovered;
+    pub use crate::storage::Refresh;
+    pub use crate::storage::Store;
+    pub use crate::storage::StoreOptions;
+    pub use crate::storage::StoreStats;
+    pub use crate::storage::choose;
+}
