@@ -15,6 +15,7 @@ mod manifest;
 mod mmap;
 mod mutants;
 mod pins;
+mod publish;
 mod recover;
 mod space;
 mod store;
