@@ -31,9 +31,9 @@ struct Progress {
 }
 
 impl Durability {
-    /// Everything up to `durable` is on the disk, and everything up to `appended` is written.
-    pub(super) fn new(durable: u64, appended: u64) -> Self {
-        let state = Progress { appended, durable, syncing: false };
+    /// Everything up to `appended` was found in the file, which does not tell whether it is on the disk.
+    pub(super) fn new(appended: u64) -> Self {
+        let state = Progress { appended, durable: 0, syncing: false };
         Self {
             state: Mutex::new(state),
             synced: Condvar::new(),
@@ -129,7 +129,7 @@ mod tests {
 
     #[test]
     fn many_waiters_share_few_syncs() {
-        let durability = Durability::new(0, 0);
+        let durability = Durability::new(0);
         let syncs = AtomicUsize::new(0);
         std::thread::scope(|scope| {
             for commit in 1..=16 {
@@ -151,7 +151,7 @@ mod tests {
 
     #[test]
     fn after_a_failed_sync_nothing_is_written_any_more() {
-        let durability = Durability::new(0, 0);
+        let durability = Durability::new(0);
         durability.appended(1);
         assert!(matches!(durability.wait(1, || Err(io::ErrorKind::Other.into())), Err(Error::Io { .. })));
         assert!(matches!(durability.wait(1, || Ok(())), Err(Error::Poisoned { .. })));

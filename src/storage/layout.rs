@@ -4,7 +4,10 @@ use crate::error::Error;
 use crate::error::Result;
 use serde::Deserialize;
 use serde::Serialize;
+use std::collections::BTreeMap;
 
+/// Offsets, generations and commits stay below this: behind it are the bytes that locks use.
+pub(super) const NUMBER_LIMIT: u64 = 1 << 61;
 /// Number of superblock slots.
 pub(super) const SLOTS: u64 = 4;
 
@@ -119,17 +122,32 @@ impl Extent {
     }
 }
 
-/// Sorts `spans` and fails where two of them overlap.
-pub(super) fn check_disjoint(part: &'static str, spans: &mut [Span]) -> Result<()> {
-    spans.sort_unstable();
-    for pair in spans.windows(2) {
-        if let [one, next] = pair
-            && one.end() > next.offset
+/// Spans that do not overlap.
+#[derive(Debug, Default)]
+pub(super) struct Occupied {
+    /// Offset to end.
+    spans: BTreeMap<u64, u64>,
+}
+
+impl Occupied {
+    /// Adds a span; an error about `part` where it overlaps another.
+    pub(super) fn add(&mut self, part: &'static str, span: Span) -> Result<()> {
+        let before = self.spans.range(..span.end()).next_back();
+        if let Some((start, end)) = before
+            && *end > span.offset
         {
-            return Err(Error::corrupt(part, next.offset, format!("overlaps what begins at {}", one.offset)));
+            return Err(Error::corrupt(part, span.offset, format!("overlaps what begins at {start}")));
         }
+        self.spans.insert(span.offset, span.end());
+        Ok(())
     }
-    Ok(())
+
+    /// `spans`, if they do not overlap.
+    pub(super) fn of(part: &'static str, spans: &[Span]) -> Result<Self> {
+        let mut occupied = Self::default();
+        spans.iter().try_for_each(|span| occupied.add(part, *span))?;
+        Ok(occupied)
+    }
 }
 
 #[cfg(test)]
@@ -151,7 +169,9 @@ mod tests {
     #[test]
     fn overlaps_are_found() {
         let span = |offset, len| Span { offset, len };
-        assert!(check_disjoint("test", &mut [span(8, 4), span(0, 8), span(12, 1)]).is_ok());
-        assert!(check_disjoint("test", &mut [span(8, 4), span(0, 9)]).is_err());
+        assert!(Occupied::of("test", &[span(8, 4), span(0, 8), span(12, 1)]).is_ok());
+        for overlapping in [span(0, 9), span(9, 1), span(11, 5), span(8, 4), span(0, 100)] {
+            assert!(Occupied::of("test", &[span(8, 4), overlapping]).is_err());
+        }
     }
 }

@@ -7,12 +7,14 @@ use crate::error::Result;
 use crate::storage::backend::Backend;
 use crate::storage::layout::Extent;
 use crate::storage::layout::Layout;
+use crate::storage::layout::Occupied;
 use crate::storage::layout::Span;
-use crate::storage::layout::check_disjoint;
 use crate::storage::superblock::ManifestRef;
 use serde::Deserialize;
 use serde::Serialize;
 
+/// No manifest is larger, because no control record is.
+const MAX_BYTES: u64 = 64 << 20;
 /// How errors name this part.
 const PART: &str = "manifest";
 
@@ -47,8 +49,10 @@ pub(super) fn read(
     let pages = layout.pages(reference.len).unwrap_or(u64::MAX);
     let span = Span::checked(layout, PART, reference.offset, pages, file_bytes)?;
     let corrupt = |problem: &str| Error::corrupt(PART, reference.offset, problem);
-    let len = usize::try_from(reference.len).map_err(|_| corrupt("larger than memory"))?;
-    let mut bytes = vec![0; len];
+    if reference.len > MAX_BYTES {
+        return Err(corrupt("larger than any manifest"));
+    }
+    let mut bytes = vec![0; reference.len as usize];
     backend.read(reference.offset, &mut bytes).map_err(|error| Error::io("read the manifest", error))?;
     if checksum128(&bytes) != reference.sum {
         return Err(corrupt("its checksum does not match"));
@@ -61,7 +65,7 @@ pub(super) fn read(
         }
         spans.push(extent.span(layout, file_bytes)?);
     }
-    check_disjoint(PART, &mut spans)?;
+    Occupied::of(PART, &spans)?;
     Ok((manifest, spans))
 }
 

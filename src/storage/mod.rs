@@ -22,6 +22,8 @@ mod store;
 mod superblock;
 
 #[cfg(test)]
+mod hostile_tests;
+#[cfg(test)]
 mod tests;
 
 pub use backend::Backend;

@@ -23,9 +23,11 @@ pub(super) struct Space {
 
 impl Space {
     /// The space of a file of `file_bytes` in which `taken` is in use and `kept` is referred to by older superblocks.
+    /// Both may reach beyond the file's end: see the log.
     pub(super) fn new(layout: &Layout, file_bytes: u64, taken: &[Span], kept: &[Span]) -> Self {
         let first = layout.first_extent();
-        let end = layout.pages(file_bytes).unwrap_or(file_bytes).max(first);
+        let used = taken.iter().chain(kept).map(Span::end).max().unwrap_or(first);
+        let end = layout.pages(file_bytes).unwrap_or(file_bytes).max(first).max(used);
         let mut space = Self { end, ..Self::default() };
         space.release(Span { offset: first, len: end - first });
         for span in taken {

@@ -193,7 +193,7 @@ impl Store {
             state: Mutex::new(state),
             ledger: Mutex::new(ledger),
             pins,
-            durability: Durability::new(superblock.commit, commit),
+            durability: Durability::new(commit),
             gate: RwLock::new(access == Access::Write),
         };
         Self { core: Arc::new(core) }
@@ -223,31 +223,37 @@ impl Store {
         Ok(CommitId(next.commit))
     }
 
-    /// Returns when everything up to `through` survives a power loss. Threads that wait together share one sync.
+    /// Returns when everything up to `through` survives a power loss. Threads that wait together share one sync. Where
+    /// this session wrote nothing yet, it publishes what it found: only then is that known to be on the disk.
     ///
     /// # Errors
-    /// `Io` where the sync fails, which poisons; `Poisoned`; `InvalidOption` for a commit that is not in the log of
-    /// this session.
+    /// `Io` where the sync fails, which poisons; `Poisoned`, `ReadOnly`, `Closed`; `InvalidOption` for a commit that
+    /// does not exist, or while recovered commits wait for a checkpoint.
     pub fn sync(&self, through: CommitId) -> Result<()> {
         let core = &*self.core;
         if core.durability.durable() >= through.0 {
             return Ok(());
         }
-        let (last, tail_pending) = {
-            let state = core.state.lock();
-            (state.commit, state.tail_pending)
-        };
-        if tail_pending {
+        let mut state = core.writable()?;
+        if state.tail_pending {
             return Err(checkpoint_first("sync"));
         }
-        if through.0 > last {
-            let problem = format!("commit {} where {last} is the last", through.0);
+        if through.0 > state.commit {
+            let problem = format!("commit {} where {} is the last", through.0, state.commit);
             return Err(Error::InvalidOption { name: "through", problem });
         }
+        if !state.published && state.position.is_none() {
+            // What was found may be in the cache alone, where an earlier session's sync failed: the system does not
+            // write it again. A publication of our own tells.
+            let commit = state.commit;
+            return core
+                .publish(&mut state, &Change { manifest: None, commit, log: None, sync_first: false });
+        }
+        drop(state);
         core.durability.wait(through.0, || core.backend.sync())
     }
 
-    /// The last commit that is known to survive a power loss.
+    /// The last commit that is known to survive a power loss; 0 until this session wrote something.
     #[must_use]
     pub fn durable(&self) -> CommitId {
         CommitId(self.core.durability.durable())
@@ -281,7 +287,7 @@ impl Store {
         Ok(CommitId(commit))
     }
 
-    /// Makes everything appended durable, leaves the file without a log where the log is empty, gives the free end of
+    /// Makes everything that this session appended durable, leaves the file without a log where the log is empty, gives the free end of
     /// the file back, and releases the locks; what is pinned stays pinned. Closing twice does nothing.
     ///
     /// # Errors

@@ -7,6 +7,7 @@ use crate::error::Error;
 use crate::error::Result;
 use crate::storage::backend::Backend;
 use crate::storage::layout::Layout;
+use crate::storage::layout::NUMBER_LIMIT;
 use crate::storage::layout::SLOTS;
 use crate::storage::mutants;
 use crate::storage::mutants::Mutant;
@@ -142,7 +143,7 @@ fn examine(layout: &Layout, index: u64, bytes: &[u8], write: bool) -> Result<Slo
     let (incompatible, read_only) = (reader.u32()?, reader.u32()?);
     let _compatible = reader.u32()?;
     let generation = reader.u64()?;
-    if slot_index(generation) != index {
+    if slot_index(generation) != index || generation >= NUMBER_LIMIT {
         return Ok(Slot::Damaged);
     }
     if major != FORMAT.0 {
@@ -166,6 +167,9 @@ fn decode_body(layout: &Layout, generation: u64, reader: &mut ByteReader<'_>) ->
         return Ok(Slot::Unsupported(generation, format!("pages of {page} bytes and blocks of {block}")));
     }
     let (commit, file_bytes) = (reader.u64()?, reader.u64()?);
+    if commit >= NUMBER_LIMIT {
+        return Ok(Slot::Damaged);
+    }
     let manifest = ManifestRef { offset: reader.u64()?, len: reader.u64()?, sum: reader.u128()? };
     let log = LogRef { offset: reader.u64()?, len: reader.u64()?, nonce: reader.u64()? };
     let log = (log.len != 0).then_some(log);

@@ -107,13 +107,6 @@ impl Disk {
         inner.calls = 0;
         inner.fault = fault;
     }
-
-    /// Nobody holds a lock any more: the machine was switched off.
-    pub(crate) fn forget_locks(&self) {
-        let mut inner = self.inner();
-        inner.writer = false;
-        inner.pins.clear();
-    }
 }
 
 impl Inner {

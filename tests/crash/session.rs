@@ -25,6 +25,8 @@ pub(crate) struct Session<E: Engine> {
     pub(crate) history: Vec<Model>,
     pins: Vec<E::Pinned>,
     readers: Vec<E::Reader>,
+    /// Whether anything was written since the database was opened. What was only found need not be on the disk.
+    wrote: bool,
 }
 
 /// What a run is likely to do.
@@ -42,7 +44,7 @@ pub(crate) fn empty() -> Model {
 }
 
 /// A change that makes version `version`. There are two, so that a program which lost it often writes it again.
-fn batch(version: usize, variant: u64) -> Batch {
+pub(crate) fn batch(version: usize, variant: u64) -> Batch {
     let mut random = Random::new(mix(version as u64 * 2 + variant));
     let mut changes = vec![(0, version as u32)];
     for _ in 0..random.below(3) {
@@ -62,7 +64,14 @@ impl<E: Engine> Session<E> {
     /// A session in a new database.
     pub(crate) fn create(disk: Arc<Disk>, seed: u64) -> Result<Self, String> {
         let engine = E::create(&disk, seed).map_err(say("create"))?;
-        Ok(Self { disk, engine: Some(engine), history: vec![empty()], pins: vec![], readers: vec![] })
+        Ok(Self {
+            disk,
+            engine: Some(engine),
+            history: vec![empty()],
+            pins: vec![],
+            readers: vec![],
+            wrote: false,
+        })
     }
 
     /// A session in a database that is found with one of the contents in `history`.
@@ -74,7 +83,7 @@ impl<E: Engine> Session<E> {
             return Err(format!("opened with a content that version {version} never had"));
         }
         let history = history[..=version].to_vec();
-        Ok(Self { disk, engine: Some(engine), history, pins: vec![], readers: vec![] })
+        Ok(Self { disk, engine: Some(engine), history, pins: vec![], readers: vec![], wrote: false })
     }
 
     /// The present version.
@@ -129,6 +138,7 @@ impl<E: Engine> Session<E> {
         self.disk.mark(Event::Started(version));
         self.history.push(model);
         self.engine()?.write(&batch, how).map_err(say("write"))?;
+        self.wrote = true;
         if how != How::Unsynced {
             self.disk.mark(Event::Acked(version));
         }
@@ -165,12 +175,15 @@ impl<E: Engine> Session<E> {
         let engine = self.engine.take().ok_or("no engine")?;
         if in_order {
             engine.close().map_err(say("close"))?;
-            self.disk.mark(Event::Acked(self.version()));
+            if self.wrote {
+                self.disk.mark(Event::Acked(self.version()));
+            }
         } else {
             self.pins.clear();
             drop(engine);
         }
         self.engine = Some(E::open(&self.disk, random.next()).map_err(say("reopen"))?);
+        self.wrote = false;
         Ok(())
     }
 
