@@ -17,3 +17,5 @@ pub use error::Result;
 pub use ids::CommitId;
 pub use ids::IdKind;
 pub use ids::RecordId;
+pub use vector::Dtype;
+pub use vector::Metric;
