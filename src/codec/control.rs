@@ -47,7 +47,8 @@ mod tests {
 
     #[test]
     fn a_record_comes_back_and_damage_is_an_error() {
-        let record: BTreeMap<String, Vec<u64>> = BTreeMap::from([("a".into(), vec![1, 2]), ("b".into(), vec![])]);
+        let record: BTreeMap<String, Vec<u64>> =
+            BTreeMap::from([("a".into(), vec![1, 2]), ("b".into(), vec![])]);
         let bytes = encode(&record).unwrap();
         assert_eq!(decode::<BTreeMap<String, Vec<u64>>>("test", &bytes).unwrap(), record);
         for end in 0..bytes.len() {

@@ -194,7 +194,8 @@ mod native {
     #[inline]
     #[target_feature(enable = "avx2")]
     fn count_bits(bytes: __m256i) -> __m256i {
-        let counts = _mm256_broadcastsi128_si256(_mm_setr_epi8(0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4));
+        let counts =
+            _mm256_broadcastsi128_si256(_mm_setr_epi8(0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4));
         let nibble = _mm256_set1_epi8(15);
         let low = _mm256_shuffle_epi8(counts, _mm256_and_si256(bytes, nibble));
         let high = _mm256_shuffle_epi8(counts, _mm256_and_si256(_mm256_srli_epi16::<4>(bytes), nibble));

@@ -90,14 +90,21 @@ impl Cpu {
                     2
                 }
             };
-            Self::available().into_iter().filter(|cpu| cpu.rank() <= most).next_back().unwrap_or(Self::Scalar(Scalar))
+            Self::available()
+                .into_iter()
+                .filter(|cpu| cpu.rank() <= most)
+                .next_back()
+                .unwrap_or(Self::Scalar(Scalar))
         })
     }
 
     /// Every instruction set of this processor, the plainest first.
     pub(crate) fn available() -> Vec<Self> {
         let scalar = Some(Self::Scalar(Scalar));
-        [scalar, Avx2::detect().map(Self::Avx2), Avx512::detect().map(Self::Avx512)].into_iter().flatten().collect()
+        [scalar, Avx2::detect().map(Self::Avx2), Avx512::detect().map(Self::Avx512)]
+            .into_iter()
+            .flatten()
+            .collect()
     }
 
     /// Place in the order from plain to rich.

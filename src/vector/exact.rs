@@ -11,12 +11,13 @@ use crate::vector::VectorType;
 use crate::vector::dispatch::Cpu;
 use crate::vector::dispatch::Simd;
 use crate::vector::dispatch::Work;
-use crate::vector::inverse_root;
+use crate::vector::inverse_norm_of;
 use crate::vector::kernels::CodeDistance;
 use crate::vector::kernels::DifferingBits;
 use crate::vector::kernels::float_score;
 use crate::vector::kernels::padded_query;
-use crate::vector::sum_of_squares;
+use crate::vector::pack_bits;
+use crate::vector::scalar::Scalar;
 use simsimd::BinarySimilarity;
 use simsimd::SpatialSimilarity;
 
@@ -60,8 +61,8 @@ impl ExactScorer {
             ty: *ty,
             engine,
             query: if binary { Vec::new() } else { padded_query(query) },
-            bits: if binary { query.chunks(8).map(super::pack_bits).collect() } else { Vec::new() },
-            inverse_norm: inverse_root(sum_of_squares(query)),
+            bits: if binary { query.chunks(8).map(pack_bits).collect() } else { Vec::new() },
+            inverse_norm: inverse_norm_of(query),
         }
     }
 
@@ -78,9 +79,14 @@ impl ExactScorer {
     pub(crate) fn score_rows(&self, rows: &[u8], inverse_norms: &[f32], out: &mut Vec<f32>) {
         match self.engine {
             Engine::Own(cpu) => cpu.dispatch(ScoreRows { scorer: self, rows, inverse_norms, out }),
-            Engine::Simsimd => out.extend(rows.chunks_exact(self.ty.row_bytes().max(1)).enumerate().map(|(at, row)| {
-                self.finish(self.score_by_simsimd(row), inverse_norms.get(at).copied().unwrap_or_default())
-            })),
+            Engine::Simsimd => {
+                out.extend(rows.chunks_exact(self.ty.row_bytes().max(1)).enumerate().map(|(at, row)| {
+                    self.finish(
+                        self.score_by_simsimd(row),
+                        inverse_norms.get(at).copied().unwrap_or_default(),
+                    )
+                }))
+            }
         }
     }
 
@@ -119,7 +125,7 @@ impl ExactScorer {
         };
         match found {
             Some(raw) => raw as f32,
-            None => self.raw(crate::vector::scalar::Scalar, row),
+            None => self.raw(Scalar, row),
         }
     }
 }
@@ -177,7 +183,9 @@ mod tests {
 
     /// Every combination that is allowed.
     fn types(dim: usize) -> Vec<VectorType> {
-        let all = Dtype::ALL.into_iter().flat_map(|dtype| Metric::ALL.map(|metric| vector_type(dim, dtype, metric)));
+        let all = Dtype::ALL
+            .into_iter()
+            .flat_map(|dtype| Metric::ALL.map(|metric| vector_type(dim, dtype, metric)));
         all.filter(|ty| ty.validate().is_ok()).collect()
     }
 
@@ -185,7 +193,8 @@ mod tests {
     fn by_definition(ty: &VectorType, query: &[f32], row: &[u8]) -> f64 {
         let mut values = vec![0.0; ty.dim];
         ty.decode(row, &mut values);
-        let pairs: Vec<(f64, f64)> = query.iter().zip(&values).map(|(a, b)| (f64::from(*a), f64::from(*b))).collect();
+        let pairs: Vec<(f64, f64)> =
+            query.iter().zip(&values).map(|(a, b)| (f64::from(*a), f64::from(*b))).collect();
         let sum = |term: fn(&(f64, f64)) -> f64| pairs.iter().map(term).sum::<f64>();
         match ty.metric {
             Metric::Cosine => {
@@ -194,7 +203,7 @@ mod tests {
             }
             Metric::Dot => sum(|(a, b)| a * b),
             Metric::L2 => -sum(|(a, b)| (a - b) * (a - b)),
-            Metric::Hamming => -pairs.iter().filter(|(a, b)| (*a > 0.0) != (*b > 0.0)).count().to_string().parse::<f64>().unwrap(),
+            Metric::Hamming => -(pairs.iter().filter(|(a, b)| (*a > 0.0) != (*b > 0.0)).count() as f64),
         }
     }
 

@@ -181,7 +181,8 @@ pub(crate) struct SquaredL2<S>(pub(crate) S);
 impl<S: Simd> CodeDistance for SquaredL2<S> {
     #[inline(always)]
     fn one(self, query: &[u8], code: &[u8]) -> u32 {
-        sum_one(self.0, query, code, |sums, query, code| self.0.add_squares(sums, query, code)).cast_unsigned()
+        sum_one(self.0, query, code, |sums, query, code| self.0.add_squares(sums, query, code))
+            .cast_unsigned()
     }
 
     #[inline(always)]
@@ -201,7 +202,8 @@ pub(crate) struct Product<S>(pub(crate) S);
 impl<S: Simd> CodeDistance for Product<S> {
     #[inline(always)]
     fn one(self, query: &[u8], code: &[u8]) -> u32 {
-        let product = sum_one(self.0, query, code, |sums, query, code| self.0.add_products(sums, query, code));
+        let product =
+            sum_one(self.0, query, code, |sums, query, code| self.0.add_products(sums, query, code));
         NO_PRODUCT.wrapping_sub(product.cast_unsigned())
     }
 
@@ -224,6 +226,7 @@ impl<S: Simd> CodeDistance for DifferingBits<S> {
 
     #[inline(always)]
     fn four(self, query: &[u8], codes: [&[u8]; 4]) -> [u32; 4] {
-        sum_four(self.0, query, codes, |sums, query, code| self.0.add_bits(sums, query, code)).map(i32::cast_unsigned)
+        sum_four(self.0, query, codes, |sums, query, code| self.0.add_bits(sums, query, code))
+            .map(i32::cast_unsigned)
     }
 }

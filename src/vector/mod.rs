@@ -203,11 +203,17 @@ impl VectorType {
             return invalid("dim", "0 dimensions: at least 1 is needed");
         }
         if self.dim > MAX_DIM {
-            return Err(Error::TooLarge { what: "dim".into(), found: self.dim as u64, limit: MAX_DIM as u64 });
+            return Err(Error::TooLarge {
+                what: "dim".into(),
+                found: self.dim as u64,
+                limit: MAX_DIM as u64,
+            });
         }
         match (self.dtype, self.metric) {
             (Dtype::Binary, Metric::Hamming) if self.dim % 8 == 0 => Ok(()),
-            (Dtype::Binary, Metric::Hamming) => invalid("dim", "binary vectors need a multiple of 8 dimensions"),
+            (Dtype::Binary, Metric::Hamming) => {
+                invalid("dim", "binary vectors need a multiple of 8 dimensions")
+            }
             (Dtype::Binary, _) => invalid("metric", "binary vectors need the metric hamming"),
             (_, Metric::Hamming) => invalid("metric", "hamming needs the dtype binary"),
             _ => Ok(()),
@@ -320,6 +326,11 @@ fn inverse_root(squared: f64) -> f32 {
     if inverse.is_finite() { inverse } else { 0.0 }
 }
 
+/// One over the Euclidean length of a query, or 0 for a zero vector.
+pub(crate) fn inverse_norm_of(query: &[f32]) -> f32 {
+    inverse_root(sum_of_squares(query))
+}
+
 /// The sum of the squares in `f64`, in four lanes so that it vectorises.
 fn sum_of_squares(values: &[f32]) -> f64 {
     let mut sums = [0.0f64; 4];
@@ -350,7 +361,7 @@ fn in_range(values: &[f32], dtype: &str, fits: impl Fn(f32) -> bool) -> Result<(
 }
 
 /// A byte with a bit for each of up to eight values, set where it is above zero, most significant first.
-fn pack_bits(values: &[f32]) -> u8 {
+pub(crate) fn pack_bits(values: &[f32]) -> u8 {
     values.iter().enumerate().fold(0, |byte, (at, value)| byte | u8::from(*value > 0.0) << (7 - at))
 }
 
@@ -437,7 +448,10 @@ pub(crate) mod tests {
     fn what_can_not_be_stored_is_refused_and_named() {
         let ty = vector_type(3, Dtype::F16, Metric::L2);
         let mut row = Vec::new();
-        assert_eq!(ty.encode(&[1.0, 2.0, 7e4], &mut row).unwrap_err(), "value 2 is 70000, which f16 can't hold");
+        assert_eq!(
+            ty.encode(&[1.0, 2.0, 7e4], &mut row).unwrap_err(),
+            "value 2 is 70000, which f16 can't hold"
+        );
         assert_eq!(ty.encode(&[1.0, f32::NAN, 0.0], &mut row).unwrap_err(), "value 1 is NaN");
         assert_eq!(ty.encode(&[1.0], &mut row).unwrap_err(), "1 values where 3 are expected");
         let ty = vector_type(3, Dtype::I8, Metric::L2);
@@ -446,7 +460,8 @@ pub(crate) mod tests {
         ty.encode(&[1.4, -128.4, 126.5], &mut row).unwrap();
         assert_eq!(row, [1, 128, 127]);
         let ty = vector_type(2, Dtype::F32, Metric::L2);
-        let stored = |values: [f32; 2]| values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>();
+        let stored =
+            |values: [f32; 2]| values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>();
         assert_eq!(ty.check(&stored([0.0, f32::INFINITY])).unwrap_err(), "value 1 is infinite");
         assert!(ty.check(&stored([1e19, 1e19])).unwrap_err().contains("squared length"));
         ty.check(&stored([9e18, 1e18])).unwrap();

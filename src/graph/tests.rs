@@ -1,0 +1,1 @@
+//! Recall, merging, determinism and hostile bytes on generated data.
