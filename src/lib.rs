@@ -5,13 +5,13 @@ compile_error!("the file format is little-endian and mapped as it is: big-endian
 
 mod codec;
 mod error;
-#[allow(dead_code, reason = "used by the layers above")]
+#[allow(dead_code, unused_imports, reason = "used by the layers above")]
 mod graph;
 mod ids;
-#[allow(dead_code, reason = "used by the layers above")]
+#[allow(dead_code, unused_imports, reason = "used by the layers above")]
 mod quant;
 mod storage;
-#[allow(dead_code, reason = "used by the layers above")]
+#[allow(dead_code, unused_imports, reason = "used by the layers above")]
 mod vector;
 
 pub use error::Corruption;

@@ -42,16 +42,42 @@ pub(super) fn extend<D: CodeDistance, L: Layer>(
         if selected.len() >= limit {
             return;
         }
-        let code = codes.code(layer.slot(candidate.id));
-        let code_of = |neighbor: &Neighbor| codes.code(layer.slot(neighbor.id));
-        let (fours, rest) = selected.as_chunks::<4>();
-        let shadowed =
-            fours.iter().any(|four| {
-                let distances = distance.four(code, [&four[0], &four[1], &four[2], &four[3]].map(code_of));
-                distances.iter().any(|distance| *distance < candidate.distance)
-            }) || rest.iter().any(|neighbor| distance.one(code, code_of(neighbor)) < candidate.distance);
-        if !shadowed {
+        if !is_shadowed(distance, codes, layer, *candidate, selected) {
             selected.push(*candidate);
         }
     }
+}
+
+/// Whether the candidate is nearer to one of the selected than to the node. Written as loops, because a closure handed to
+/// an iterator would not be compiled for the instruction set.
+#[inline(always)]
+fn is_shadowed<D: CodeDistance, L: Layer>(
+    distance: D,
+    codes: &Codes<'_>,
+    layer: L,
+    candidate: Neighbor,
+    selected: &[Neighbor],
+) -> bool {
+    let code = codes.code(layer.slot(candidate.id));
+    let (fours, rest) = selected.as_chunks::<4>();
+    for [a, b, c, d] in fours {
+        let found = distance.four(
+            code,
+            [
+                codes.code(layer.slot(a.id)),
+                codes.code(layer.slot(b.id)),
+                codes.code(layer.slot(c.id)),
+                codes.code(layer.slot(d.id)),
+            ],
+        );
+        if found[0].min(found[1]).min(found[2]).min(found[3]) < candidate.distance {
+            return true;
+        }
+    }
+    for neighbor in rest {
+        if distance.one(code, codes.code(layer.slot(neighbor.id))) < candidate.distance {
+            return true;
+        }
+    }
+    false
 }

@@ -20,7 +20,7 @@
 mod pool;
 mod sq7;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub(crate) use pool::Pool;
 
