@@ -75,7 +75,7 @@ pub(super) fn check(codes: &Codes<'_>, params: GraphParams) -> Result<()> {
 pub(super) fn level_of(slot: Slot, m: usize) -> usize {
     let mut hash = crate::codec::checksum64(1, &slot.to_le_bytes());
     let mut level = 0;
-    while level < MAX_UPPER && hash % m as u64 == 0 {
+    while level < MAX_UPPER && hash.is_multiple_of(m as u64) {
         hash /= m as u64;
         level += 1;
     }

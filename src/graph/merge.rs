@@ -61,7 +61,7 @@ pub(crate) fn merge(
     };
     let mut builder = Builder::new(codes, params, duplicates, level);
     let place_of: HashMap<Slot, u32> = builder.graph.nodes.iter().copied().zip(0..).collect();
-    repair_layer(&mut builder, codes, 0, base.base, &images, |slot| Some(slot));
+    repair_layer(&mut builder, codes, 0, base.base, &images, Some);
     for (at, layer) in base.upper().iter().enumerate() {
         repair_layer(&mut builder, codes, at + 1, *layer, &images, |slot| place_of.get(&slot).copied());
     }

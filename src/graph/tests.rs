@@ -172,8 +172,11 @@ fn inner_products_of_very_different_lengths_are_found() {
     let data = Data::new(ty, &values);
     let (data, sealed) = build_sealed(&data, GraphParams::default());
     let view = GraphView::new(&sealed, data.len()).unwrap();
-    let recall = data.recall(&view, &clustered(4, 100, ty.dim, 40), 64);
-    assert!(recall >= 0.95, "{recall}");
+    // A graph of distances leads less straight to the largest products than to the nearest rows.
+    for (ef, floor) in [(64, 0.92), (200, 0.98)] {
+        let recall = data.recall(&view, &clustered(4, 100, ty.dim, 40), ef);
+        assert!(recall >= floor, "ef {ef}: {recall}");
+    }
 }
 
 #[test]

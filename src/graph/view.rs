@@ -164,8 +164,8 @@ impl<'a> GraphView<'a> {
     pub(crate) fn verify(&self) -> Result<()> {
         let wrong = |problem: String| Err(Error::corrupt(PART, 0, problem));
         let mut is_member = vec![false; self.len()];
-        let ends = self.ends.iter().map(|end| u32::from_le_bytes(*end));
-        if !ends.clone().is_sorted() || ends.last().unwrap_or(0) as usize != self.members.len() {
+        let mut ends = self.ends.iter().map(|end| u32::from_le_bytes(*end));
+        if !ends.clone().is_sorted() || ends.next_back().unwrap_or(0) as usize != self.members.len() {
             return wrong("the ends of duplicates are not ascending up to their number".into());
         }
         for slot in self.all_members() {

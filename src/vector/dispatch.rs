@@ -90,11 +90,7 @@ impl Cpu {
                     2
                 }
             };
-            Self::available()
-                .into_iter()
-                .filter(|cpu| cpu.rank() <= most)
-                .next_back()
-                .unwrap_or(Self::Scalar(Scalar))
+            Self::available().into_iter().rfind(|cpu| cpu.rank() <= most).unwrap_or(Self::Scalar(Scalar))
         })
     }
 

@@ -80,12 +80,10 @@ impl ExactScorer {
         match self.engine {
             Engine::Own(cpu) => cpu.dispatch(ScoreRows { scorer: self, rows, inverse_norms, out }),
             Engine::Simsimd => {
-                out.extend(rows.chunks_exact(self.ty.row_bytes().max(1)).enumerate().map(|(at, row)| {
-                    self.finish(
-                        self.score_by_simsimd(row),
-                        inverse_norms.get(at).copied().unwrap_or_default(),
-                    )
-                }))
+                for (at, row) in rows.chunks_exact(self.ty.row_bytes().max(1)).enumerate() {
+                    let inverse_norm = inverse_norms.get(at).copied().unwrap_or_default();
+                    out.push(self.finish(self.score_by_simsimd(row), inverse_norm));
+                }
             }
         }
     }
@@ -236,6 +234,61 @@ mod tests {
             let query: Vec<f32> = (0..dim).map(|at| ((at * 37 % 101) as f32 - 50.0) / 3.0).collect();
             let values: Vec<f32> = (0..dim).map(|at| (at * 53 % 97) as f32 - 48.0).collect();
             check_all(dim, &query, &values);
+        }
+    }
+
+    /// A product or squared distance by simsimd, which wants both sides of one type.
+    fn by_simsimd(ty: &VectorType, query: &[u8], row: &[u8]) -> Option<f64> {
+        fn halves<T>(bytes: &[u8], convert: impl Fn(f32) -> T, value: impl Fn(u16) -> f32) -> Vec<T> {
+            bytes.as_chunks::<2>().0.iter().map(|bytes| convert(value(u16::from_le_bytes(*bytes)))).collect()
+        }
+        fn score<T: SpatialSimilarity>(ty: &VectorType, query: &[T], row: &[T]) -> Option<f64> {
+            match ty.metric {
+                Metric::Dot => T::dot(query, row),
+                Metric::L2 => T::l2sq(query, row).map(|squared| -squared),
+                _ => None,
+            }
+        }
+        match ty.dtype {
+            Dtype::F32 => {
+                let floats = |bytes: &[u8]| -> Vec<f32> {
+                    bytes.as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect()
+                };
+                score(ty, &floats(query), &floats(row))
+            }
+            Dtype::F16 => {
+                let convert = |bytes| halves(bytes, simsimd::f16::from_f32, crate::vector::f16_to_f32);
+                score(ty, &convert(query), &convert(row))
+            }
+            Dtype::Bf16 => {
+                let convert = |bytes| halves(bytes, simsimd::bf16::from_f32, crate::vector::bf16_to_f32);
+                score(ty, &convert(query), &convert(row))
+            }
+            Dtype::I8 => score::<i8>(ty, bytemuck::cast_slice(query), bytemuck::cast_slice(row)),
+            Dtype::Binary => u8::hamming(query, row).map(|bits| -bits),
+        }
+    }
+
+    #[test]
+    fn simsimd_agrees_where_the_query_has_the_type_of_the_rows() {
+        for dim in [8, 16, 24, 96, 384, 1000] {
+            for ty in types(dim).into_iter().filter(|ty| ty.metric != Metric::Cosine) {
+                // Small whole numbers, which every type holds and whose sums are exact.
+                let (mut query, mut row) = (Vec::new(), Vec::new());
+                let query_values: Vec<f32> = (0..dim).map(|at| (at * 7 % 15) as f32 - 7.0).collect();
+                let values: Vec<f32> = (0..dim).map(|at| (at * 5 % 13) as f32 - 6.0).collect();
+                ty.encode(&query_values, &mut query).unwrap();
+                ty.encode(&values, &mut row).unwrap();
+                let expected = by_simsimd(&ty, &query, &row).unwrap();
+                for engine in engines() {
+                    let found =
+                        f64::from(ExactScorer::with_engine(&ty, &query_values, engine).score(&row, 0.0));
+                    assert!(
+                        (found - expected).abs() <= 1e-3 * expected.abs(),
+                        "{ty:?} {engine:?}: {found} for {expected}"
+                    );
+                }
+            }
         }
     }
 

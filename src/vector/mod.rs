@@ -210,7 +210,7 @@ impl VectorType {
             });
         }
         match (self.dtype, self.metric) {
-            (Dtype::Binary, Metric::Hamming) if self.dim % 8 == 0 => Ok(()),
+            (Dtype::Binary, Metric::Hamming) if self.dim.is_multiple_of(8) => Ok(()),
             (Dtype::Binary, Metric::Hamming) => {
                 invalid("dim", "binary vectors need a multiple of 8 dimensions")
             }
