@@ -34,6 +34,7 @@ mod absent {
 mod native {
     use crate::vector::dispatch::Simd;
     use crate::vector::dispatch::Work;
+    use crate::vector::scalar::pad_by_words;
     use std::arch::x86_64::*;
 
     /// Proof that the processor has AVX2, FMA, F16C, POPCNT, BMI1, BMI2 and LZCNT.
@@ -141,6 +142,10 @@ mod native {
             let total = _mm_add_ps(_mm256_castps256_ps128(total), _mm256_extractf128_ps::<1>(total));
             let total = _mm_add_ps(total, _mm_movehl_ps(total, total));
             _mm_cvtss_f32(_mm_add_ss(total, _mm_shuffle_ps::<1>(total, total)))
+        }
+
+        fn pad(bytes: &[u8]) -> [u8; 64] {
+            pad_by_words(bytes)
         }
 
         fn no_sums() -> __m256i {

@@ -117,6 +117,16 @@ mod native {
             _mm512_reduce_add_ps(values)
         }
 
+        fn pad(bytes: &[u8]) -> [u8; 64] {
+            let mut block = [0; 64];
+            let mask = _bzhi_u64(u64::MAX, bytes.len().min(64) as u32);
+            // SAFETY: only the bytes in the mask are read, which are those of the slice.
+            let loaded = unsafe { _mm512_maskz_loadu_epi8(mask, bytes.as_ptr().cast()) };
+            // SAFETY: 64 bytes are writable there, and the store asks for no alignment.
+            unsafe { _mm512_storeu_si512(block.as_mut_ptr().cast(), loaded) };
+            block
+        }
+
         fn no_sums() -> __m512i {
             _mm512_setzero_si512()
         }

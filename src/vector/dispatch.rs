@@ -43,6 +43,8 @@ pub(crate) trait Simd: Copy + Send + Sync {
     /// The sum of all lanes.
     fn total_floats(self, values: Self::Floats) -> f32;
 
+    /// Up to 64 bytes, followed by zeros; further bytes are left out.
+    fn pad(self, bytes: &[u8]) -> [u8; 64];
     /// Sums of zero.
     fn no_sums(self) -> Self::Sums;
     /// Adds the squares of `a - b`, for bytes up to 127.
@@ -152,6 +154,27 @@ pub(crate) fn prefetch(bytes: &[u8]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn any_bytes_are_padded() {
+        struct Pad<'a>(&'a [u8]);
+        impl Work for Pad<'_> {
+            type Output = [u8; 64];
+            #[inline(always)]
+            fn run<S: Simd>(self, simd: S) -> [u8; 64] {
+                simd.pad(self.0)
+            }
+        }
+        let bytes: Vec<u8> = (1..=100).collect();
+        for len in 0..=100 {
+            let mut expected = [0; 64];
+            let kept = len.min(64);
+            expected[..kept].copy_from_slice(&bytes[..kept]);
+            for cpu in Cpu::available() {
+                assert_eq!(cpu.dispatch(Pad(&bytes[..len])), expected, "{len} on {cpu}");
+            }
+        }
+    }
 
     #[test]
     fn the_best_set_is_available_and_runs() {

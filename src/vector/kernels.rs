@@ -131,7 +131,7 @@ fn sum_one<S: Simd>(
         sums = step(sums, &query[at], &code[at]);
     }
     if !query_tail.is_empty() {
-        sums = step(sums, &padded(query_tail), &padded(code_tail));
+        sums = step(sums, &simd.pad(query_tail), &simd.pad(code_tail));
     }
     simd.total_sum(sums)
 }
@@ -156,22 +156,12 @@ fn sum_four<S: Simd>(
         sums[3] = step(sums[3], &query[at], &d[at]);
     }
     if !query_tail.is_empty() {
-        let query = padded(query_tail);
+        let query = simd.pad(query_tail);
         for (sums, code) in sums.iter_mut().zip(codes) {
-            *sums = step(*sums, &query, &padded(code.as_chunks::<64>().1));
+            *sums = step(*sums, &query, &simd.pad(code.as_chunks::<64>().1));
         }
     }
     simd.total_sums(sums)
-}
-
-/// Up to 64 bytes, followed by zeros.
-#[inline(always)]
-fn padded(bytes: &[u8]) -> [u8; 64] {
-    let mut block = [0; 64];
-    for (place, byte) in block.iter_mut().zip(bytes) {
-        *place = *byte;
-    }
-    block
 }
 
 /// The squared Euclidean distance of two codes of seven-bit bytes.

@@ -6,6 +6,23 @@ use crate::vector::dispatch::Simd;
 use crate::vector::f16_to_f32;
 use std::array::from_fn;
 
+/// Up to 64 bytes, followed by zeros; copied in words, as tails are whole words more often than not.
+#[inline(always)]
+pub(super) fn pad_by_words(bytes: &[u8]) -> [u8; 64] {
+    let mut block = [0; 64];
+    let (words, rest) = bytes.as_chunks::<8>();
+    let (places, _) = block.as_chunks_mut::<8>();
+    for (place, word) in places.iter_mut().zip(words) {
+        *place = *word;
+    }
+    if let Some(place) = places.get_mut(words.len()) {
+        for (place, byte) in place.iter_mut().zip(rest) {
+            *place = *byte;
+        }
+    }
+    block
+}
+
 /// Plain Rust.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Scalar;
@@ -65,6 +82,11 @@ impl Simd for Scalar {
     #[inline(always)]
     fn total_floats(self, values: [f32; 16]) -> f32 {
         values.iter().sum()
+    }
+
+    #[inline(always)]
+    fn pad(self, bytes: &[u8]) -> [u8; 64] {
+        pad_by_words(bytes)
     }
 
     #[inline(always)]
