@@ -5,8 +5,10 @@ compile_error!("the file format is little-endian and mapped as it is: big-endian
 
 mod codec;
 mod error;
+#[allow(dead_code, unused_imports, reason = "used by the layers above")]
 mod graph;
 mod ids;
+#[allow(dead_code, unused_imports, reason = "used by the layers above")]
 mod quant;
 #[cfg_attr(
     not(feature = "crash-testing"),
@@ -14,11 +16,13 @@ mod quant;
 )]
 #[allow(dead_code, unused_imports, reason = "used by the layers above")]
 mod storage;
+#[allow(dead_code, unused_imports, reason = "used by the layers above")]
 mod vector;
 
 pub use error::Corruption;
 pub use error::Error;
 pub use error::Result;
+pub use graph::GraphParams;
 pub use ids::CommitId;
 pub use ids::IdKind;
 pub use ids::RecordId;
@@ -26,6 +30,8 @@ pub use storage::Backend;
 pub use storage::FileBackend;
 pub use storage::MappedBytes;
 pub use storage::MemoryBackend;
+pub use vector::Dtype;
+pub use vector::Metric;
 
 /// What the crash enumerator in `tests/crash/` needs of the store. No part of the API.
 #[cfg(feature = "crash-testing")]
