@@ -1,37 +1,113 @@
 //! Lode: an embedded vector database in one file.
+//!
+//! A program links it, opens a file, and searches its own data: no server, no sidecar files. Records have an id, one
+//! or several vectors, and JSON-like fields. Nearest vectors are found by an HNSW graph over memory-mapped,
+//! SIMD-scored codes and rescored with the stored vectors; what was written last is searched exactly, so a search
+//! sees every write acknowledged before it. One handle writes while others, in other threads and processes, read
+//! consistent snapshots. What is acknowledged is durable, whatever crashes.
+//!
+//! Not here: a server, replication, SQL, embedding models.
+//!
+//! ```
+//! use lodedb::{Database, Metric, Record, Schema};
+//!
+//! # let folder = tempfile::tempdir().unwrap();
+//! # let path = folder.path().join("field-guide.lode");
+//! let db = Database::open(&path)?;
+//! let minerals = db.collection("minerals", Schema::new(3).metric(Metric::Cosine))?;
+//! minerals.upsert([
+//!     Record::new("cinnabar").vector([0.9, 0.1, 0.2]).field("formula", "HgS").field("density", 8.18),
+//!     Record::new("halite").vector([0.1, 0.8, 0.3]).field("formula", "NaCl").field("density", 2.17),
+//! ])?;
+//! let hits = minerals.search().vector([0.8, 0.2, 0.2]).k(1).run()?;
+//! assert_eq!(hits[0].id().as_str(), Some("cinnabar"));
+//! assert_eq!(hits[0].fields()?["formula"].as_str(), Some("HgS"));
+//! # Ok::<(), lodedb::Error>(())
+//! ```
+//!
+//! # Where to go on
+//! - [`Database`]: open, collections, transactions, checkpoint, backup, verify, compact.
+//! - [`Collection`] and [`Snapshot`]: write and read records, [`Search`], [`Scan`].
+//! - [`Schema`], [`Record`], [`Value`]: what is stored. [`Options`], [`Durability`], [`Limits`]: how.
+//! - [`_documentation`]: the file format, byte by byte, and the decisions behind the design.
+//!
+//! # Inside
+//! Bytes at the bottom, mathematics in the middle, records at the top; a lower layer never imports a higher one:
+//!
+//! ```text
+//! db               Database, Collection, Transaction, Snapshot, options, maintenance
+//! query            Search and Scan over a snapshot's segments
+//! segment          records in immutable segments: built in memory, sealed into the file, merged
+//! graph  quant  vector     metadata        HNSW, codes, kernels; values and fields. They know no file
+//! storage          the file: superblocks, extents, log, commit, locks, maps. It knows no vector
+//! codec  ids  error
+//! ```
+
+#![deny(clippy::unwrap_used, clippy::panic, clippy::print_stdout, clippy::print_stderr)]
 
 #[cfg(target_endian = "big")]
 compile_error!("the file format is little-endian and mapped as it is: big-endian targets are not supported");
 
 mod codec;
+mod db;
 mod error;
-#[allow(dead_code, unused_imports, reason = "used by the layers above")]
 mod graph;
 mod ids;
-#[allow(dead_code, unused_imports, reason = "used by the layers above")]
+mod metadata;
 mod quant;
+mod query;
+mod segment;
 #[cfg_attr(
     not(feature = "crash-testing"),
     allow(unreachable_pub, reason = "public for the crash enumerator, which the feature lets in")
 )]
-#[allow(dead_code, unused_imports, reason = "used by the layers above")]
 mod storage;
-#[allow(dead_code, unused_imports, reason = "used by the layers above")]
 mod vector;
 
+pub use db::Collection;
+pub use db::CollectionStats;
+pub use db::Database;
+pub use db::Durability;
+pub use db::Maintenance;
+pub use db::Options;
+pub use db::Progress;
+pub use db::Snapshot;
+pub use db::Stats;
+pub use db::Transaction;
+pub use db::TransactionCollection;
 pub use error::Corruption;
 pub use error::Error;
 pub use error::Result;
 pub use graph::GraphParams;
-pub use ids::CommitId;
 pub use ids::IdKind;
 pub use ids::RecordId;
+pub use metadata::DateTime;
+pub use metadata::Fields;
+pub use metadata::GeoPoint;
+pub use metadata::Value;
+pub use query::Hit;
+pub use query::Scan;
+pub use query::Search;
+pub use segment::Limits;
+pub use segment::Record;
+pub use segment::Schema;
+pub use segment::Vector;
+pub use segment::VectorSchema;
 pub use storage::Backend;
 pub use storage::FileBackend;
 pub use storage::MappedBytes;
 pub use storage::MemoryBackend;
 pub use vector::Dtype;
 pub use vector::Metric;
+
+/// The file format and the decisions behind the design, as pages.
+pub mod _documentation {
+    #[doc = include_str!("doc/format.md")]
+    pub mod format {}
+
+    #[doc = include_str!("doc/design.md")]
+    pub mod design {}
+}
 
 /// What the crash enumerator in `tests/crash/` needs of the store. No part of the API.
 #[cfg(feature = "crash-testing")]

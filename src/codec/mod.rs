@@ -1,10 +1,9 @@
-//! Bytes in and out: checked little-endian cursors, shared byte ranges, checksums, control records.
+//! Bytes in and out: checked little-endian cursors, checksums, control records.
 //!
 //! Everything that is read from a file passes through here, so everything here treats its input as hostile:
 //! a length is compared with the bytes left before it is used, and an allocation is never larger than the input.
 //!
 //! - [`ByteReader`] / [`ByteWriter`]: cursors for fixed little-endian layouts and length-prefixed bytes.
-//! - [`SharedBytes`]: a range of bytes with a shared owner (a mapping or a buffer), cheap to clone and to narrow.
 //! - [`control`]: the few small structured records (manifest, catalog), through bincode behind a byte limit.
 //! - [`checksum64`] / [`checksum128`]: xxh3, which detects accidents, not attackers.
 //!
@@ -14,9 +13,6 @@ pub(crate) mod control;
 
 use crate::error::Error;
 use crate::error::Result;
-use std::ops::Deref;
-use std::ops::Range;
-use std::sync::Arc;
 
 /// 64-bit checksum of `bytes`, chained to `seed`.
 pub(crate) fn checksum64(seed: u64, bytes: &[u8]) -> u64 {
@@ -244,51 +240,6 @@ impl ByteWriter {
     }
 }
 
-/// Who keeps shared bytes alive: a file mapping or a buffer.
-pub(crate) type BytesOwner = Arc<dyn AsRef<[u8]> + Send + Sync>;
-
-/// A range of bytes with a shared owner. Cloning and narrowing copy no byte.
-#[derive(Clone)]
-pub(crate) struct SharedBytes {
-    owner: BytesOwner,
-    range: Range<usize>,
-}
-
-impl SharedBytes {
-    /// All bytes of `owner`.
-    pub(crate) fn new(owner: BytesOwner) -> Self {
-        let range = 0..(*owner).as_ref().len();
-        Self { owner, range }
-    }
-
-    /// The part `range` of these bytes, or `None` where it reaches beyond them.
-    pub(crate) fn slice(&self, range: Range<usize>) -> Option<Self> {
-        let start = self.range.start.checked_add(range.start)?;
-        let end = self.range.start.checked_add(range.end)?;
-        (start <= end && end <= self.range.end).then(|| Self { owner: self.owner.clone(), range: start..end })
-    }
-}
-
-impl From<Vec<u8>> for SharedBytes {
-    fn from(bytes: Vec<u8>) -> Self {
-        Self::new(Arc::new(bytes))
-    }
-}
-
-impl Deref for SharedBytes {
-    type Target = [u8];
-
-    fn deref(&self) -> &[u8] {
-        (*self.owner).as_ref().get(self.range.clone()).unwrap_or_default()
-    }
-}
-
-impl std::fmt::Debug for SharedBytes {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "SharedBytes({} bytes)", self.len())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -324,14 +275,5 @@ mod tests {
         writer.varint(u64::MAX);
         let bytes = writer.finish();
         assert!(ByteReader::new("test", &bytes).count(1).is_err());
-    }
-
-    #[test]
-    fn slices_stay_inside_their_parent() {
-        let bytes = SharedBytes::from(vec![1, 2, 3, 4]);
-        let middle = bytes.slice(1..3).unwrap();
-        assert_eq!(&middle[..], [2, 3]);
-        assert!(middle.slice(0..3).is_none());
-        assert!(bytes.slice(usize::MAX..usize::MAX).is_none());
     }
 }

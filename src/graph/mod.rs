@@ -178,6 +178,7 @@ impl Graph {
     }
 
     /// Number of slots.
+    #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.len
     }

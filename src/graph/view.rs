@@ -199,6 +199,7 @@ impl<'a> GraphView<'a> {
     }
 
     /// Number of nodes of layer 0 that no path from the entry point leads to. A search finds them only by luck.
+    #[cfg(test)]
     pub(crate) fn unreachable(&self) -> usize {
         let mut reached = vec![false; self.len()];
         for member in self.all_members() {

@@ -1,7 +1,7 @@
 //! Codes against the exact scores they stand for, on every instruction set.
 
 use super::*;
-use crate::vector::exact::ExactScorer;
+use crate::vector::ExactScorer;
 use crate::vector::tests::vector_type;
 use proptest::prelude::*;
 

@@ -32,6 +32,7 @@ pub use backend::MemoryBackend;
 pub use checked::CheckedBytes;
 pub use extents::ExtentWriter;
 pub use file::FileBackend;
+pub(crate) use file::sync_folder_of;
 pub use inspect::Refresh;
 pub use inspect::StoreStats;
 pub use layout::Extent;

@@ -23,8 +23,10 @@
 mod avx2;
 mod avx512;
 pub(crate) mod dispatch;
-pub(crate) mod exact;
+mod exact;
 pub(crate) mod kernels;
+
+pub(crate) use exact::ExactScorer;
 mod scalar;
 
 use crate::error::Error;

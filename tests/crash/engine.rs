@@ -113,7 +113,7 @@ pub(crate) struct ToyPinned {
 }
 
 /// Small sizes, so that images are small; one seed in eight fills new log extents with zeros.
-fn options(seed: u64) -> StoreOptions {
+pub(crate) fn options(seed: u64) -> StoreOptions {
     let layout = Layout {
         page: 512,
         block: 1024,

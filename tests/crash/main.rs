@@ -17,6 +17,7 @@
 #![cfg(feature = "crash-testing")]
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "a test")]
 
+mod database;
 mod disk;
 mod engine;
 mod explore;
@@ -24,6 +25,8 @@ mod faults;
 mod random;
 mod session;
 
+use crate::database::Records;
+use crate::engine::Engine;
 use crate::engine::Toy;
 use crate::explore::Explorer;
 use crate::random::mix;
@@ -47,8 +50,8 @@ fn setting(name: &str) -> Option<u64> {
 }
 
 /// One run: one in four is a set of walks; one in two is on a disk whose overwriting is safe.
-fn run(seed: u64) -> (u64, Result<(), String>) {
-    let mut explorer = Explorer::<Toy>::new(mix(seed), seed.is_multiple_of(2), RUN);
+fn run<E: Engine>(seed: u64) -> (u64, Result<(), String>) {
+    let mut explorer = Explorer::<E>::new(mix(seed), seed.is_multiple_of(2), RUN);
     let mut outcome = Ok(());
     if seed / 2 % 4 == 3 {
         while outcome.is_ok() && explorer.states < RUN / 4 {
@@ -62,16 +65,25 @@ fn run(seed: u64) -> (u64, Result<(), String>) {
 
 #[test]
 fn no_crash_loses_what_was_acknowledged() {
+    enumerate::<Toy>(setting("LODE_CRASH_STATES").unwrap_or(DEFAULT_STATES));
+}
+
+/// The same for the whole database, whose states cost more to look at.
+#[test]
+fn no_crash_loses_a_record() {
+    enumerate::<Records>(setting("LODE_CRASH_STATES").unwrap_or(DEFAULT_STATES) / 10);
+}
+
+fn enumerate<E: Engine>(wanted: u64) {
     if let Some(seed) = setting("LODE_CRASH_SEED") {
-        let (states, outcome) = run(seed);
+        let (states, outcome) = run::<E>(seed);
         return outcome.unwrap_or_else(|problem| panic!("{problem} (seed {seed}, {states} states)"));
     }
-    let wanted = setting("LODE_CRASH_STATES").unwrap_or(DEFAULT_STATES);
     let (mut states, mut seed) = (0, 0);
     let begun = Instant::now();
     let mut told = begun;
     while states < wanted {
-        let (checked, outcome) = run(seed);
+        let (checked, outcome) = run::<E>(seed);
         states += checked;
         outcome.unwrap_or_else(|problem| {
             panic!("{problem}; repeat with LODE_CRASH_SEED={seed} ({states} states)")
@@ -93,7 +105,7 @@ fn every_mistake_in_the_protocol_is_found() {
         choose(Some(mutant));
         let (mut states, mut found) = (0, None);
         for seed in 0.. {
-            let (checked, outcome) = run(seed);
+            let (checked, outcome) = run::<Toy>(seed);
             states += checked;
             found = outcome.err();
             if found.is_some() || states > MUTANT_STATES {
@@ -107,4 +119,15 @@ fn every_mistake_in_the_protocol_is_found() {
         }
     }
     assert!(missed.is_empty(), "not found: {missed:?}");
+}
+
+/// The enumerator sees through the database as well: mistakes in the store below it lose records.
+#[test]
+fn mistakes_below_a_database_are_found() {
+    for mutant in [Mutant::NoSyncBeforeSuperblock, Mutant::AckBeforeSync, Mutant::ReuseEarly, Mutant::OneSlot] {
+        choose(Some(mutant));
+        let found = (0..40).find_map(|seed| run::<Records>(seed).1.err());
+        choose(None);
+        assert!(found.is_some(), "{mutant:?} was not found");
+    }
 }

@@ -1,0 +1,92 @@
+//! Real data for the benches: vectors, queries and exact answers in NumPy's `.npy` format.
+//!
+//! The data is not part of the project. A set is a folder with `base.npy`, `queries.npy` and `gt_ids.npy`; the
+//! folder of the sets is named by `LODE_DATA`, or is `../shared/data` beside the checkout.
+
+use lodedb::Metric;
+use std::path::{Path, PathBuf};
+
+/// A set of vectors with queries and their exact neighbours.
+pub struct Dataset {
+    pub name: &'static str,
+    pub metric: Metric,
+    pub base: Matrix,
+    pub queries: Matrix,
+    /// The 100 nearest rows of each query.
+    pub nearest: Vec<Vec<u32>>,
+}
+
+/// Rows of numbers.
+pub struct Matrix {
+    pub dim: usize,
+    values: Vec<f32>,
+}
+
+impl Matrix {
+    pub fn len(&self) -> usize {
+        self.values.len() / self.dim
+    }
+
+    pub fn row(&self, row: usize) -> &[f32] {
+        &self.values[row * self.dim..][..self.dim]
+    }
+}
+
+/// Loads a set; tells where it was looked for, and gives `None`, where it is missing.
+pub fn load(name: &'static str, metric: Metric) -> Option<Dataset> {
+    let root = std::env::var_os("LODE_DATA")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data"), PathBuf::from);
+    let folder = root.join(name);
+    if !folder.join("base.npy").exists() {
+        println!("{name}: no data at {} (set LODE_DATA to the folder of the sets)", folder.display());
+        return None;
+    }
+    let matrix = |file: &str| {
+        let (dim, values) = read_npy(&folder.join(file));
+        Matrix { dim, values }
+    };
+    let (answers, ids) = read_npy(&folder.join("gt_ids.npy"));
+    let nearest = ids.chunks(answers).map(|row| row.iter().map(|id| *id as u32).collect()).collect();
+    Some(Dataset { name, metric, base: matrix("base.npy"), queries: matrix("queries.npy"), nearest })
+}
+
+impl Dataset {
+    /// The share of the true ten nearest among the first ten of `found`, over the first queries.
+    pub fn recall_at_10(&self, found: &[Vec<u32>]) -> f64 {
+        let hits: usize = found
+            .iter()
+            .zip(&self.nearest)
+            .map(|(found, nearest)| found.iter().take(10).filter(|id| nearest[..10].contains(id)).count())
+            .sum();
+        hits as f64 / (found.len() * 10) as f64
+    }
+}
+
+/// Number of columns and values of a two-dimensional array, row by row.
+fn read_npy(path: &Path) -> (usize, Vec<f32>) {
+    let bytes = std::fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    assert_eq!(&bytes[..6], b"\x93NUMPY", "{}", path.display());
+    let (start, len) = match bytes[6] {
+        1 => (10, u16::from_le_bytes([bytes[8], bytes[9]]) as usize),
+        _ => (12, u32::from_le_bytes([bytes[8], bytes[9], bytes[10], bytes[11]]) as usize),
+    };
+    let header = std::str::from_utf8(&bytes[start..start + len]).unwrap();
+    let after = |key: &str| header.split(key).nth(1).unwrap_or_else(|| panic!("no {key} in {header}"));
+    let shape = after("'shape': (").split(')').next().unwrap();
+    let columns = shape
+        .split(',')
+        .map(str::trim)
+        .filter(|part| !part.is_empty())
+        .nth(1)
+        .map_or(1, |part| part.parse().unwrap());
+    let kind = after("'descr': '").split('\'').next().unwrap();
+    let data = &bytes[start + len..];
+    let values = match kind {
+        "|u1" => data.iter().map(|byte| f32::from(*byte)).collect(),
+        "<f2" => data.chunks_exact(2).map(|b| half::f16::from_le_bytes([b[0], b[1]]).to_f32()).collect(),
+        "<f4" => data.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect(),
+        "<i4" => data.chunks_exact(4).map(|b| i32::from_le_bytes([b[0], b[1], b[2], b[3]]) as f32).collect(),
+        other => panic!("{}: numbers of kind {other}", path.display()),
+    };
+    (columns, values)
+}

@@ -1,0 +1,86 @@
+//! [`Stats`]: counts for people and programs.
+
+use super::inner::Inner;
+use crate::error::Result;
+use crate::segment::LiveSegment;
+use crate::segment::SegmentSet;
+
+/// Counts of a database.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stats {
+    /// Bytes of the file.
+    pub file_bytes: u64,
+    /// Bytes of the file that records, indexes and the catalog take.
+    pub live_bytes: u64,
+    /// Bytes of the file that later writes will use.
+    pub free_bytes: u64,
+    /// Bytes of the log.
+    pub log_bytes: u64,
+    /// Checkpoints since the file was created.
+    pub generation: u64,
+    /// Commits since the file was created.
+    pub commits: u64,
+    /// The database's UUID, in hexadecimal.
+    pub uuid: String,
+    /// The collections, in alphabetical order.
+    pub collections: Vec<CollectionStats>,
+}
+
+/// Counts of a collection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CollectionStats {
+    /// Its name.
+    pub name: String,
+    /// Number of records.
+    pub records: usize,
+    /// Number of records that were deleted or replaced and still take room.
+    pub dead_records: usize,
+    /// Number of records in memory only (and in the log), searched by scanning.
+    pub active_records: usize,
+    /// Bytes of these.
+    pub active_bytes: usize,
+    /// Number of segments in the file.
+    pub segments: usize,
+    /// Number of them that a graph leads through; the others are scanned.
+    pub graphs: usize,
+    /// Number of records that a graph leads to.
+    pub graph_records: usize,
+}
+
+impl CollectionStats {
+    pub(super) fn of(name: &str, set: &SegmentSet) -> Self {
+        let graphs = || set.sealed.iter().filter(|live| live.segment.has_graph());
+        Self {
+            name: name.to_owned(),
+            records: set.live(),
+            dead_records: set.dead(),
+            active_records: set.active.live(),
+            active_bytes: set.active.bytes(),
+            segments: set.sealed.len(),
+            graphs: graphs().count(),
+            graph_records: graphs().map(LiveSegment::live).sum(),
+        }
+    }
+}
+
+impl Inner {
+    /// See [`Database::stats`](super::Database::stats).
+    pub(super) fn stats(&self) -> Result<Stats> {
+        let state = self.newest()?;
+        let store = self.store.stats()?;
+        let collections =
+            state.collections.iter().map(|(name, collection)| CollectionStats::of(name, &collection.set));
+        Ok(Stats {
+            file_bytes: store.file_bytes,
+            live_bytes: store.live_bytes,
+            free_bytes: store.free_bytes,
+            log_bytes: store.log_bytes,
+            generation: store.generation,
+            commits: store.last_commit.0,
+            uuid: format!("{:032x}", store.uuid),
+            collections: collections.collect(),
+        })
+    }
+}

@@ -1,0 +1,28 @@
+//! Reading a collection at one commit: searches and scans over its segments.
+//!
+//! A [`Search`] is put together, checked whole, and run over every segment: sealed segments are led by their graph,
+//! the active one is scanned exactly, and the best of all are the hits. A [`Scan`] walks the records in the order of
+//! their ids, so that pages stay what they are while segments are merged.
+//!
+//! Not here: what a snapshot is and who may read it (`db`).
+
+mod scan;
+mod search;
+mod top;
+
+pub use scan::Scan;
+pub use search::Hit;
+pub use search::Search;
+
+use crate::segment::Limits;
+use crate::segment::SegmentSet;
+use std::sync::Arc;
+
+/// What a query reads: the segments of a collection, and the limits in force.
+#[derive(Clone)]
+pub(crate) struct View {
+    /// The segments.
+    pub(crate) set: Arc<SegmentSet>,
+    /// The limits.
+    pub(crate) limits: Arc<Limits>,
+}

@@ -1,0 +1,160 @@
+//! How a sealed segment is described in the manifest, and made from its description.
+//!
+//! Parts are named by the place of their extent in the manifest's list of extents.
+
+use super::ExtentList;
+use super::FieldTable;
+use super::IdTable;
+use super::LiveSegment;
+use super::RowStore;
+use super::Schema;
+use super::Segment;
+use super::VectorIndex;
+use super::VectorPart;
+use super::part::Part;
+use super::rows::RowBlock;
+use crate::error::Error;
+use crate::error::Result;
+use crate::quant::Quantizer;
+use crate::storage::Extent;
+use crate::storage::Store;
+use crate::vector::VectorType;
+use roaring::RoaringBitmap;
+use serde::Deserialize;
+use serde::Serialize;
+use std::sync::Arc;
+
+/// Place of an extent in the manifest's list.
+type Place = u32;
+
+/// A sealed segment in the manifest.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct SegmentEntry {
+    len: u32,
+    ids: Place,
+    fields: Place,
+    vectors: Vec<VectorEntry>,
+    dead: Option<Place>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct VectorEntry {
+    /// Extent and number of rows of each block.
+    blocks: Vec<(Place, u32)>,
+    map: Option<Place>,
+    index: Option<IndexEntry>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct IndexEntry {
+    quantizer: Vec<u8>,
+    codes: Place,
+    graph: Place,
+}
+
+impl SegmentEntry {
+    /// Describes a segment whose parts all lie in the file, and notes their extents.
+    pub(crate) fn describe(live: &LiveSegment, extents: &mut ExtentList) -> Result<Self> {
+        let segment = &live.segment;
+        let (ids, fields) = (extents.place(segment.ids.part())?, extents.place(segment.fields.part())?);
+        let vectors = segment.vectors().iter().map(|vector| VectorEntry::describe(vector, extents));
+        Ok(Self {
+            len: segment.len(),
+            ids,
+            fields,
+            vectors: vectors.collect::<Result<_>>()?,
+            dead: live.dead_part.as_ref().map(|part| extents.place(part)).transpose()?,
+        })
+    }
+
+    /// The segment, its parts mapped and checked as far as that takes no time.
+    pub(crate) fn open(
+        &self,
+        schema: &Arc<Schema>,
+        store: &Store,
+        extents: &[Extent],
+    ) -> Result<LiveSegment> {
+        let file = File { store, extents };
+        if self.vectors.len() != schema.vectors().len() {
+            return Err(Error::corrupt("catalog", 0, "a segment has other vectors than its schema"));
+        }
+        let len = self.len as usize;
+        let vectors = self.vectors.iter().zip(schema.vectors());
+        let vectors = vectors.map(|(entry, schema)| entry.open(*schema.ty(), len, &file));
+        let segment = Segment::new(
+            schema.clone(),
+            self.len,
+            IdTable::open(file.part("ids", self.ids)?, len)?,
+            FieldTable::open(file.part("fields", self.fields)?, len)?,
+            vectors.collect::<Result<_>>()?,
+        );
+        let dead_part = self.dead.map(|place| file.part("tombstones", place)).transpose()?;
+        let dead =
+            dead_part.as_ref().map(|part| read_tombstones(part, self.len)).transpose()?.unwrap_or_default();
+        Ok(LiveSegment { segment: Arc::new(segment), dead: Arc::new(dead), dead_part })
+    }
+}
+
+impl VectorEntry {
+    fn describe(vector: &VectorPart, extents: &mut ExtentList) -> Result<Self> {
+        let mut blocks = Vec::with_capacity(vector.rows.blocks().len());
+        for block in vector.rows.blocks() {
+            blocks.push((extents.place(&block.part)?, block.len));
+        }
+        let map = vector.rows.map().map(|map| extents.place(map)).transpose()?;
+        let index = match &vector.index {
+            None => None,
+            Some(index) => Some(IndexEntry {
+                quantizer: index.quantizer().to_bytes(),
+                codes: extents.place(index.codes_part())?,
+                graph: extents.place(index.graph_part())?,
+            }),
+        };
+        Ok(Self { blocks, map, index })
+    }
+
+    fn open(&self, ty: VectorType, len: usize, file: &File<'_>) -> Result<VectorPart> {
+        let blocks = self
+            .blocks
+            .iter()
+            .map(|(place, rows)| Ok(RowBlock { part: file.part("vectors", *place)?, len: *rows }));
+        let map = self.map.map(|place| file.part("row map", place)).transpose()?;
+        let rows = RowStore::open(ty, len, blocks.collect::<Result<_>>()?, map)?;
+        let index = self.index.as_ref().map(|index| {
+            let quantizer = Quantizer::from_bytes(&ty, &index.quantizer)?;
+            let (codes, graph) = (file.part("codes", index.codes)?, file.part("graph", index.graph)?);
+            VectorIndex::open(ty, quantizer, codes, graph, len)
+        });
+        Ok(VectorPart { rows, index: index.transpose()? })
+    }
+}
+
+/// Where parts are looked up.
+struct File<'a> {
+    store: &'a Store,
+    extents: &'a [Extent],
+}
+
+impl File<'_> {
+    fn part(&self, name: &'static str, place: Place) -> Result<Part> {
+        let extent = self.extents.get(place as usize);
+        let missing = || Error::corrupt("catalog", 0, format!("{name}: extent {place} is not listed"));
+        Part::in_file(self.store, name, *extent.ok_or_else(missing)?)
+    }
+}
+
+/// Tombstones as bytes.
+pub(crate) fn tombstone_bytes(dead: &RoaringBitmap) -> Result<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(dead.serialized_size());
+    dead.serialize_into(&mut bytes).map_err(|error| Error::io("encode tombstones", error))?;
+    Ok(bytes)
+}
+
+fn read_tombstones(part: &Part, len: u32) -> Result<RoaringBitmap> {
+    let damaged = |problem: String| Error::corrupt("tombstones", 0, problem);
+    let dead = RoaringBitmap::deserialize_from(part.all()?).map_err(|error| damaged(error.to_string()))?;
+    match dead.max() {
+        Some(max) if max >= len => Err(damaged(format!("slot {max} of {len}"))),
+        _ => Ok(dead),
+    }
+}

@@ -1,0 +1,347 @@
+//! Segments: immutable sets of records, in memory or in the file, read through the same views.
+//!
+//! ```text
+//! Segment          ids     slot -> id, id -> slot          (id_table)
+//!                  fields  slot -> encoded fields          (field_table)
+//!                  vectors, each:  rows   slot -> stored vector           (rows)
+//!                                  index  codes and graph, when sealed    (index)
+//! LiveSegment      a segment and its tombstones: the slots whose records were deleted or replaced
+//! ActiveSegment    the latest records: a few small segments in memory, searched exactly (active)
+//! ```
+//!
+//! Every part takes the same three steps: it is *built* in memory, *sealed* into bytes, and *viewed* in place. The
+//! active segment uses the same bytes, so there is one way to read a record and one way to join segments
+//! ([`merge`]): joining small parts of the active segment, folding it into the file, merging segments and building
+//! their graph are the same function with another target.
+//!
+//! Invariants:
+//! - a segment never changes; a delete changes the tombstones beside it;
+//! - among the segments of a collection, an id is alive at most once;
+//! - whatever the bytes are, reading ends in an error or an answer, never in a panic.
+//!
+//! Not here: which segments a collection has at a moment (`db`), and when they are merged (`db`).
+
+mod active;
+mod build;
+mod catalog;
+mod field_table;
+mod id_table;
+mod index;
+mod limits;
+mod log_form;
+mod merge;
+mod part;
+mod record;
+mod rows;
+mod schema;
+mod set;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use active::ActiveSegment;
+pub(crate) use build::SegmentBuilder;
+pub(crate) use build::check_id;
+pub(crate) use catalog::SegmentEntry;
+pub(crate) use field_table::FieldTable;
+pub(crate) use id_table::IdRef;
+pub(crate) use id_table::IdTable;
+pub(crate) use index::VectorIndex;
+pub use limits::Limits;
+pub(crate) use merge::Merge;
+pub(crate) use merge::Merged;
+pub(crate) use merge::NOWHERE;
+pub(crate) use part::ExtentList;
+pub(crate) use part::Part;
+pub(crate) use part::Target;
+pub use record::Record;
+pub use record::Vector;
+pub(crate) use rows::RowStore;
+pub use schema::Schema;
+pub use schema::VectorSchema;
+pub(crate) use schema::check_name;
+pub(crate) use set::SegmentSet;
+
+use crate::error::Error;
+use crate::error::Result;
+use crate::ids::IdKind;
+use crate::ids::RecordId;
+use crate::ids::Slot;
+use crate::metadata::Fields;
+use crate::vector::ExactScorer;
+use parking_lot::Mutex;
+use roaring::RoaringBitmap;
+use std::borrow::Cow;
+use std::sync::Arc;
+
+/// An immutable set of records.
+#[derive(Debug)]
+pub(crate) struct Segment {
+    schema: Arc<Schema>,
+    len: u32,
+    ids: IdTable,
+    fields: FieldTable,
+    vectors: Vec<VectorPart>,
+    /// Slots in the order of their ids, made at first use by [`Segment::slots_by_id`]: 4 bytes a record in memory.
+    by_id: Mutex<Option<Arc<Vec<Slot>>>>,
+}
+
+/// One vector of a segment's records.
+#[derive(Clone, Debug)]
+pub(crate) struct VectorPart {
+    pub(crate) rows: RowStore,
+    pub(crate) index: Option<VectorIndex>,
+}
+
+impl Segment {
+    /// A segment of these parts.
+    pub(crate) fn new(
+        schema: Arc<Schema>,
+        len: u32,
+        ids: IdTable,
+        fields: FieldTable,
+        vectors: Vec<VectorPart>,
+    ) -> Self {
+        Self { schema, len, ids, fields, vectors, by_id: Mutex::new(None) }
+    }
+
+    /// Number of slots, dead ones included.
+    pub(crate) fn len(&self) -> u32 {
+        self.len
+    }
+
+    /// The kind of the ids.
+    pub(crate) fn id_kind(&self) -> IdKind {
+        self.ids.kind()
+    }
+
+    /// The schema of the records.
+    pub(crate) fn schema(&self) -> &Arc<Schema> {
+        &self.schema
+    }
+
+    /// The vectors, in the schema's order.
+    pub(crate) fn vectors(&self) -> &[VectorPart] {
+        &self.vectors
+    }
+
+    /// The fields.
+    pub(crate) fn field_table(&self) -> &FieldTable {
+        &self.fields
+    }
+
+    /// True where a graph leads to the records.
+    pub(crate) fn has_graph(&self) -> bool {
+        self.vectors.iter().all(|vector| vector.index.is_some())
+    }
+
+    /// Bytes of all parts.
+    pub(crate) fn bytes(&self) -> usize {
+        let mut sum = 0;
+        self.for_each_part(&mut |part| sum += part.len());
+        sum
+    }
+
+    /// Calls `f` with each part.
+    pub(crate) fn for_each_part(&self, f: &mut dyn FnMut(&Part)) {
+        f(self.ids.part());
+        f(self.fields.part());
+        for vector in &self.vectors {
+            vector.rows.blocks().iter().for_each(|block| f(&block.part));
+            vector.rows.map().into_iter().for_each(&mut *f);
+            if let Some(index) = &vector.index {
+                f(index.codes_part());
+                f(index.graph_part());
+            }
+        }
+    }
+
+    /// The id at `slot`.
+    pub(crate) fn id(&self, slot: Slot) -> Result<RecordId> {
+        Ok(self.ids.id(slot)?.to_id())
+    }
+
+    /// The id at `slot`, not copied.
+    pub(crate) fn id_ref(&self, slot: Slot) -> Result<IdRef<'_>> {
+        self.ids.id(slot)
+    }
+
+    /// The slot of `id`, dead or alive.
+    pub(crate) fn find(&self, id: IdRef<'_>) -> Result<Option<Slot>> {
+        self.ids.find(id)
+    }
+
+    /// The fields at `slot`.
+    pub(crate) fn fields(&self, slot: Slot) -> Result<Fields> {
+        self.fields.fields(slot)
+    }
+
+    /// The whole record at `slot`.
+    pub(crate) fn record(&self, slot: Slot) -> Result<Record> {
+        let mut record = Record::new(self.id(slot)?).with_fields(self.fields(slot)?);
+        for (schema, vector) in self.schema.vectors().iter().zip(&self.vectors) {
+            let (row, _) = vector.rows.row(slot)?;
+            record = record.named_vector(schema.name(), Vector::from_row(schema.ty(), row));
+        }
+        Ok(record)
+    }
+
+    /// Slots in the order of their ids.
+    pub(crate) fn slots_by_id(&self) -> Result<Arc<Vec<Slot>>> {
+        let mut cached = self.by_id.lock();
+        if let Some(slots) = &*cached {
+            return Ok(slots.clone());
+        }
+        let ids = (0..self.len).map(|slot| self.ids.id(slot)).collect::<Result<Vec<_>>>()?;
+        let mut slots: Vec<Slot> = (0..self.len).collect();
+        slots.sort_unstable_by_key(|slot| ids[*slot as usize]);
+        Ok(cached.insert(Arc::new(slots)).clone())
+    }
+
+    /// Checks every part, and that the parts fit each other.
+    pub(crate) fn verify(&self) -> Result<()> {
+        self.ids.verify()?;
+        self.fields.verify()?;
+        for vector in &self.vectors {
+            vector.rows.verify()?;
+            vector.index.iter().try_for_each(VectorIndex::verify)?;
+        }
+        Ok(())
+    }
+}
+
+/// A segment and the slots of it that are dead.
+#[derive(Clone, Debug)]
+pub(crate) struct LiveSegment {
+    /// The records.
+    pub(crate) segment: Arc<Segment>,
+    /// The slots whose records were deleted or replaced.
+    pub(crate) dead: Arc<RoaringBitmap>,
+    /// The tombstones as they lie in the file, where they do.
+    pub(crate) dead_part: Option<Part>,
+}
+
+/// What to look for in a segment, prepared once for all segments.
+pub(crate) struct VectorQuery<'a> {
+    /// Which of the schema's vectors.
+    pub(crate) vector: usize,
+    /// The query's numbers.
+    pub(crate) values: Cow<'a, [f32]>,
+    /// Scores stored rows.
+    pub(crate) scorer: ExactScorer,
+    /// Hits wanted.
+    pub(crate) k: usize,
+    /// Candidates that a graph keeps while it is searched, at least `k`.
+    pub(crate) ef: usize,
+    /// True to score every record.
+    pub(crate) exact: bool,
+}
+
+impl LiveSegment {
+    /// A segment without tombstones.
+    pub(crate) fn new(segment: Arc<Segment>) -> Self {
+        Self { segment, dead: Arc::default(), dead_part: None }
+    }
+
+    /// Number of records.
+    pub(crate) fn live(&self) -> usize {
+        self.segment.len() as usize - self.dead.len() as usize
+    }
+
+    /// The slot of `id` where it is alive.
+    pub(crate) fn find(&self, id: IdRef<'_>) -> Result<Option<Slot>> {
+        Ok(self.segment.find(id)?.filter(|slot| !self.dead.contains(*slot)))
+    }
+
+    /// The living slots, ascending.
+    pub(crate) fn slots(&self) -> impl Iterator<Item = Slot> + '_ {
+        (0..self.segment.len()).filter(|slot| !self.dead.contains(*slot))
+    }
+
+    /// Marks `slot` dead.
+    pub(crate) fn bury(&mut self, slot: Slot) {
+        Arc::make_mut(&mut self.dead).insert(slot);
+        self.dead_part = None;
+    }
+
+    /// True where dead records take room.
+    pub(crate) fn wastes_room(&self) -> bool {
+        !self.dead.is_empty() || self.segment.vectors.iter().any(|vector| vector.rows.has_dead_rows())
+    }
+
+    /// Writes the tombstones to `target` where they do not lie in the file.
+    pub(crate) fn write_tombstones(&mut self, target: &Target<'_>) -> Result<()> {
+        if !self.dead.is_empty() && self.dead_part.is_none() {
+            self.dead_part = Some(target.whole_part("tombstones", catalog::tombstone_bytes(&self.dead)?)?);
+        }
+        Ok(())
+    }
+
+    /// The same segment with each part replaced by what `f` makes of its name and itself.
+    pub(crate) fn map_parts(
+        &self,
+        f: &mut dyn FnMut(&'static str, &Part) -> Result<Part>,
+    ) -> Result<LiveSegment> {
+        let segment = &self.segment;
+        let len = segment.len as usize;
+        let mut vectors = Vec::with_capacity(segment.vectors.len());
+        for vector in &segment.vectors {
+            let rows = vector.rows.map_parts(f)?;
+            let index = vector.index.as_ref().map(|index| index.map_parts(f)).transpose()?;
+            vectors.push(VectorPart { rows, index });
+        }
+        let ids = IdTable::open(f("ids", segment.ids.part())?, len)?;
+        let fields = FieldTable::open(f("fields", segment.fields.part())?, len)?;
+        let dead_part = self.dead_part.as_ref().map(|part| f("tombstones", part)).transpose()?;
+        let segment = Segment::new(segment.schema.clone(), segment.len, ids, fields, vectors);
+        Ok(Self { segment: Arc::new(segment), dead: self.dead.clone(), dead_part })
+    }
+
+    /// Gives score and slot of the best records to `found`: all that live where the search is exact or there is no
+    /// graph, else at least `min(k, live)` of them, rescored exactly.
+    pub(crate) fn search(&self, query: &VectorQuery<'_>, found: &mut dyn FnMut(f32, Slot)) -> Result<()> {
+        let part = self.vector(query.vector)?;
+        let index = part.index.as_ref().filter(|_| !query.exact && query.ef < self.live());
+        match index {
+            None => part.rows.scan(&query.scorer, &self.dead, found),
+            Some(index) => self.search_graph(part, index, query, found),
+        }
+    }
+
+    fn vector(&self, vector: usize) -> Result<&VectorPart> {
+        let missing = || Error::corrupt("segment", 0, format!("no vector {vector}"));
+        self.segment.vectors.get(vector).ok_or_else(missing)
+    }
+
+    /// The graph leads through dead records and they are dropped from what it found, so the pool grows with their
+    /// share; where they crowd around the query it grows again, until every slot would be scored anyway.
+    fn search_graph(
+        &self,
+        part: &VectorPart,
+        index: &VectorIndex,
+        query: &VectorQuery<'_>,
+        found: &mut dyn FnMut(f32, Slot),
+    ) -> Result<()> {
+        let (len, live) = (self.segment.len() as usize, self.live());
+        let rescored = query.ef.min(live).min((2 * query.k).max(query.k + 10));
+        let mut ef = query.ef * len / live;
+        while ef < len / 2 {
+            let done = index.search(&query.values, ef, |candidates| -> Result<bool> {
+                let alive =
+                    || candidates.iter().filter(|c| self.dead.is_empty() || !self.dead.contains(c.slot));
+                if alive().take(rescored).count() < rescored {
+                    return Ok(false);
+                }
+                for candidate in alive().take(rescored) {
+                    let (row, norm) = part.rows.row(candidate.slot)?;
+                    found(query.scorer.score(row, norm), candidate.slot);
+                }
+                Ok(true)
+            })??;
+            if done {
+                return Ok(());
+            }
+            ef *= 4;
+        }
+        part.rows.scan(&query.scorer, &self.dead, found)
+    }
+}

@@ -1,0 +1,221 @@
+//! Parts of a segment: bytes in memory or in an extent of the file, and where they are written to.
+
+use crate::codec::ByteReader;
+use crate::error::Error;
+use crate::error::Result;
+use crate::storage::CheckedBytes;
+use crate::storage::Extent;
+use crate::storage::ExtentWriter;
+use crate::storage::Store;
+use parking_lot::Mutex;
+use std::ops::Range;
+
+/// The bytes of one part of a segment. In a file they are an extent, compared with its checksums when touched.
+#[derive(Clone, Debug)]
+pub(crate) struct Part {
+    bytes: CheckedBytes,
+    extent: Option<Extent>,
+}
+
+impl Part {
+    /// A part in memory.
+    pub(crate) fn in_memory(bytes: Vec<u8>) -> Self {
+        Self { bytes: CheckedBytes::from(bytes), extent: None }
+    }
+
+    /// A part in the file.
+    pub(crate) fn in_file(store: &Store, name: &'static str, extent: Extent) -> Result<Self> {
+        Ok(Self { bytes: store.map(name, &extent)?, extent: Some(extent) })
+    }
+
+    /// Where the part lies in the file; `None` in memory.
+    pub(crate) fn extent(&self) -> Option<Extent> {
+        self.extent
+    }
+
+    /// Number of bytes.
+    pub(crate) fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// The bytes in `range`, verified.
+    pub(crate) fn bytes(&self, range: Range<usize>) -> Result<&[u8]> {
+        self.bytes.bytes(range)
+    }
+
+    /// All bytes, verified: for small parts that are decoded whole.
+    pub(crate) fn all(&self) -> Result<&[u8]> {
+        self.bytes.bytes(0..self.len())
+    }
+
+    /// All bytes for a traversal, which checks what it reads at every use. Verification goes on by at most
+    /// `budget` bytes, so that the searches after opening share its cost and a small file is verified at once.
+    pub(crate) fn for_traversal(&self, budget: usize) -> Result<&[u8]> {
+        if !self.bytes.is_verified() {
+            self.bytes.verify_some(budget)?;
+        }
+        Ok(self.bytes.unverified())
+    }
+
+    /// Compares all bytes with their checksums.
+    pub(crate) fn verify(&self) -> Result<()> {
+        self.bytes.verify_all()
+    }
+
+    /// The `index`th little-endian u32 from byte `start` on.
+    pub(crate) fn u32_at(&self, start: usize, index: usize) -> Result<u32> {
+        let at = index.checked_mul(4).and_then(|at| at.checked_add(start)).unwrap_or(usize::MAX - 4);
+        ByteReader::new("part", self.bytes(at..at + 4)?).u32()
+    }
+
+    /// The `index`th little-endian u64 from byte `start` on.
+    pub(crate) fn u64_at(&self, start: usize, index: usize) -> Result<u64> {
+        let at = index.checked_mul(8).and_then(|at| at.checked_add(start)).unwrap_or(usize::MAX - 8);
+        ByteReader::new("part", self.bytes(at..at + 8)?).u64()
+    }
+}
+
+/// Where new parts go.
+pub(crate) enum Target<'a> {
+    /// Into memory: the active segment.
+    Memory,
+    /// Into extents of the file.
+    Store(Staging<'a>),
+}
+
+/// Extents written but not yet published. Dropped, it gives their space back.
+pub(crate) struct Staging<'a> {
+    store: &'a Store,
+    extents: Mutex<Vec<Extent>>,
+}
+
+impl<'a> Staging<'a> {
+    /// Nothing written so far.
+    pub(crate) fn new(store: &'a Store) -> Self {
+        Self { store, extents: Mutex::new(Vec::new()) }
+    }
+
+    /// A checkpoint has published the extents: they are no longer this staging's to give back.
+    pub(crate) fn published(&self) {
+        self.extents.lock().clear();
+    }
+}
+
+impl Drop for Staging<'_> {
+    fn drop(&mut self) {
+        for extent in self.extents.lock().drain(..) {
+            self.store.discard(extent);
+        }
+    }
+}
+
+impl<'a> Target<'a> {
+    /// Extents of `store`.
+    pub(crate) fn store(store: &'a Store) -> Self {
+        Self::Store(Staging::new(store))
+    }
+
+    /// Begins a part of exactly `len` bytes.
+    pub(crate) fn part(&self, name: &'static str, len: usize) -> Result<PartWriter<'_, 'a>> {
+        Ok(match self {
+            Self::Memory => PartWriter::Memory(Vec::with_capacity(len)),
+            Self::Store(staging) => {
+                PartWriter::Store { staging, name, writer: staging.store.extent_writer(len as u64)? }
+            }
+        })
+    }
+
+    /// A part with these bytes.
+    pub(crate) fn whole_part(&self, name: &'static str, bytes: Vec<u8>) -> Result<Part> {
+        if let Self::Memory = self {
+            return Ok(Part::in_memory(bytes));
+        }
+        let mut writer = self.part(name, bytes.len())?;
+        writer.write(&bytes)?;
+        writer.finish()
+    }
+
+    /// The same part in lower free space of the file, where there is any.
+    pub(crate) fn moved_down(&self, name: &'static str, part: &Part) -> Result<Option<Part>> {
+        let (Self::Store(staging), Some(extent)) = (self, part.extent) else { return Ok(None) };
+        let Some(moved) = staging.store.relocate(&extent)? else { return Ok(None) };
+        staging.extents.lock().push(moved);
+        Part::in_file(staging.store, name, moved).map(Some)
+    }
+
+    /// True where kept extents of the same file can be part of what is written.
+    pub(crate) fn keeps_extents(&self) -> bool {
+        matches!(self, Self::Store(_))
+    }
+
+    /// See [`Staging::published`].
+    pub(crate) fn published(&self) {
+        if let Self::Store(staging) = self {
+            staging.published();
+        }
+    }
+}
+
+/// Writes one part from its first byte to its last.
+pub(crate) enum PartWriter<'t, 'a> {
+    /// Into memory.
+    Memory(Vec<u8>),
+    /// Into an extent.
+    Store {
+        /// Where the finished extent is noted.
+        staging: &'t Staging<'a>,
+        /// The part's name in errors.
+        name: &'static str,
+        /// The extent.
+        writer: ExtentWriter,
+    },
+}
+
+impl PartWriter<'_, '_> {
+    /// Appends bytes.
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        match self {
+            Self::Memory(out) => {
+                out.extend_from_slice(bytes);
+                Ok(())
+            }
+            Self::Store { writer, .. } => writer.write(bytes),
+        }
+    }
+
+    /// Ends the part.
+    pub(crate) fn finish(self) -> Result<Part> {
+        match self {
+            Self::Memory(bytes) => Ok(Part::in_memory(bytes)),
+            Self::Store { staging, name, writer } => {
+                let extent = writer.finish()?;
+                staging.extents.lock().push(extent);
+                Part::in_file(staging.store, name, extent)
+            }
+        }
+    }
+}
+
+/// The extents of a manifest while it is put together: parts refer to them by place.
+#[derive(Default)]
+pub(crate) struct ExtentList {
+    extents: Vec<Extent>,
+    places: std::collections::HashMap<Extent, u32>,
+}
+
+impl ExtentList {
+    /// The place of `part`, which lies in the file, in the list.
+    pub(crate) fn place(&mut self, part: &Part) -> Result<u32> {
+        let extent = part.extent.ok_or_else(|| Error::corrupt("catalog", 0, "a part was not written"))?;
+        let extents = &mut self.extents;
+        Ok(*self.places.entry(extent).or_insert_with(|| {
+            extents.push(extent);
+            extents.len() as u32 - 1
+        }))
+    }
+
+    /// The extents by place.
+    pub(crate) fn into_extents(self) -> Vec<Extent> {
+        self.extents
+    }
+}

@@ -1,0 +1,201 @@
+//! The stored vectors of a segment: rows as the user gave them, in one or several blocks.
+//!
+//! ```text
+//! block := rows x row_bytes, zeros to a multiple of 64, and for cosine rows x f32: 1 / |row|
+//! map   := len x u32: slot -> row, counted through all blocks; absent where slot i is row i
+//! ```
+//!
+//! A merge keeps the blocks of its sources where most of their rows live on, and writes a map instead of the rows.
+
+use super::part::Part;
+use crate::codec::ByteReader;
+use crate::error::Error;
+use crate::error::Result;
+use crate::ids::Slot;
+use crate::vector::ExactScorer;
+use crate::vector::Metric;
+use crate::vector::VectorType;
+use roaring::RoaringBitmap;
+
+const PART: &str = "vectors";
+
+/// Rows scored in one go by a scan: enough to keep the kernels busy, few enough to stay in the cache.
+const SCAN_ROWS: usize = 256;
+
+/// A run of rows written together.
+#[derive(Clone, Debug)]
+pub(crate) struct RowBlock {
+    /// The bytes.
+    pub(crate) part: Part,
+    /// Number of rows.
+    pub(crate) len: u32,
+}
+
+/// Stored vectors by slot.
+#[derive(Clone, Debug)]
+pub(crate) struct RowStore {
+    ty: VectorType,
+    len: usize,
+    blocks: Vec<RowBlock>,
+    /// First row of each block, and after the last the number of rows.
+    starts: Vec<u32>,
+    map: Option<Part>,
+}
+
+/// The bytes of a block that holds these rows.
+pub(crate) fn block_bytes(ty: &VectorType, rows: usize) -> usize {
+    norms_start(ty, rows) + if ty.metric == Metric::Cosine { rows * 4 } else { 0 }
+}
+
+fn norms_start(ty: &VectorType, rows: usize) -> usize {
+    (rows * ty.row_bytes()).next_multiple_of(64)
+}
+
+impl RowStore {
+    /// The rows of `len` slots in these blocks.
+    pub(crate) fn open(ty: VectorType, len: usize, blocks: Vec<RowBlock>, map: Option<Part>) -> Result<Self> {
+        let mut starts = vec![0u32];
+        for block in &blocks {
+            if block.part.len() != block_bytes(&ty, block.len as usize) {
+                let problem = format!("a block of {} bytes for {} rows", block.part.len(), block.len);
+                return Err(Error::corrupt(PART, 0, problem));
+            }
+            let end = starts[starts.len() - 1].checked_add(block.len);
+            starts.push(end.ok_or_else(|| Error::corrupt(PART, 0, "too many rows"))?);
+        }
+        let rows = starts[starts.len() - 1] as usize;
+        match &map {
+            Some(map) if map.len() == len * 4 => {}
+            None if rows == len => {}
+            _ => return Err(Error::corrupt(PART, 0, format!("{rows} rows do not fit {len} slots"))),
+        }
+        Ok(Self { ty, len, blocks, starts, map })
+    }
+
+    /// The blocks.
+    pub(crate) fn blocks(&self) -> &[RowBlock] {
+        &self.blocks
+    }
+
+    /// The slot -> row table.
+    pub(crate) fn map(&self) -> Option<&Part> {
+        self.map.as_ref()
+    }
+
+    /// True where rows are stored that no slot has.
+    pub(crate) fn has_dead_rows(&self) -> bool {
+        self.starts[self.starts.len() - 1] as usize > self.len
+    }
+
+    /// The same rows with each part replaced by what `f` makes of it.
+    pub(crate) fn map_parts(&self, f: &mut dyn FnMut(&'static str, &Part) -> Result<Part>) -> Result<Self> {
+        let blocks =
+            self.blocks.iter().map(|block| Ok(RowBlock { part: f(PART, &block.part)?, len: block.len }));
+        let blocks = blocks.collect::<Result<_>>()?;
+        Self::open(self.ty, self.len, blocks, self.map.as_ref().map(|map| f("row map", map)).transpose()?)
+    }
+
+    /// Block and row inside it of the record at `slot`.
+    pub(crate) fn place(&self, slot: Slot) -> Result<(usize, usize)> {
+        if slot as usize >= self.len {
+            return Err(Error::corrupt(PART, 0, format!("slot {slot} of {}", self.len)));
+        }
+        let row = match &self.map {
+            Some(map) => map.u32_at(0, slot as usize)?,
+            None => slot,
+        };
+        let block = self.starts.partition_point(|start| *start <= row) - 1;
+        match self.blocks.get(block) {
+            Some(_) => Ok((block, (row - self.starts[block]) as usize)),
+            None => Err(Error::corrupt(PART, 0, format!("slot {slot} has row {row}, which does not exist"))),
+        }
+    }
+
+    /// The stored row at `slot` and its inverse norm (0 where the metric needs none).
+    pub(crate) fn row(&self, slot: Slot) -> Result<(&[u8], f32)> {
+        let (block, row) = self.place(slot)?;
+        self.row_in(block, row)
+    }
+
+    fn row_in(&self, block: usize, row: usize) -> Result<(&[u8], f32)> {
+        let RowBlock { part, len } = &self.blocks[block];
+        let bytes = self.ty.row_bytes();
+        let norm = match self.ty.metric {
+            Metric::Cosine => f32::from_bits(part.u32_at(norms_start(&self.ty, *len as usize), row)?),
+            Metric::Dot | Metric::L2 | Metric::Hamming => 0.0,
+        };
+        Ok((part.bytes(row * bytes..(row + 1) * bytes)?, norm))
+    }
+
+    /// Scores every record that is not in `dead` and gives score and slot to `found`.
+    pub(crate) fn scan(
+        &self,
+        scorer: &ExactScorer,
+        dead: &RoaringBitmap,
+        found: &mut dyn FnMut(f32, Slot),
+    ) -> Result<()> {
+        if self.map.is_some() {
+            return self.scan_by_slot(scorer, dead, found);
+        }
+        let (mut scores, mut norms) = (Vec::with_capacity(SCAN_ROWS), Vec::with_capacity(SCAN_ROWS));
+        for (block, start) in self.blocks.iter().zip(&self.starts) {
+            let rows = block.len as usize;
+            for first in (0..rows).step_by(SCAN_ROWS) {
+                let last = rows.min(first + SCAN_ROWS);
+                self.read_norms(block, first..last, &mut norms)?;
+                let bytes = self.ty.row_bytes();
+                scores.clear();
+                scorer.score_rows(block.part.bytes(first * bytes..last * bytes)?, &norms, &mut scores);
+                for (row, score) in (first as u32..).zip(&scores) {
+                    let slot = start + row;
+                    if dead.is_empty() || !dead.contains(slot) {
+                        found(*score, slot);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn scan_by_slot(
+        &self,
+        scorer: &ExactScorer,
+        dead: &RoaringBitmap,
+        found: &mut dyn FnMut(f32, Slot),
+    ) -> Result<()> {
+        for slot in (0..self.len as Slot).filter(|slot| !dead.contains(*slot)) {
+            let (row, norm) = self.row(slot)?;
+            found(scorer.score(row, norm), slot);
+        }
+        Ok(())
+    }
+
+    fn read_norms(&self, block: &RowBlock, rows: std::ops::Range<usize>, out: &mut Vec<f32>) -> Result<()> {
+        out.clear();
+        if self.ty.metric != Metric::Cosine {
+            out.resize(rows.len(), 0.0);
+            return Ok(());
+        }
+        let start = norms_start(&self.ty, block.len as usize);
+        let bytes = block.part.bytes(start + rows.start * 4..start + rows.end * 4)?;
+        let mut reader = ByteReader::new(PART, bytes);
+        for _ in rows {
+            out.push(reader.f32()?);
+        }
+        Ok(())
+    }
+
+    /// Checks that every slot has a row that could have been stored.
+    pub(crate) fn verify(&self) -> Result<()> {
+        self.blocks.iter().try_for_each(|block| block.part.verify())?;
+        for slot in 0..self.len as Slot {
+            let (row, norm) = self.row(slot)?;
+            let damaged = |problem: String| Error::corrupt(PART, 0, format!("slot {slot}: {problem}"));
+            self.ty.check(row).map_err(damaged)?;
+            if self.ty.metric == Metric::Cosine && norm.to_bits() != self.ty.inverse_norm(row).to_bits() {
+                return Err(damaged("the norm does not fit the vector".into()));
+            }
+        }
+        Ok(())
+    }
+}

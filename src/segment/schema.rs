@@ -1,0 +1,213 @@
+//! [`Schema`]: what the records of a collection look like.
+
+use super::limits::Limits;
+use crate::error::Error;
+use crate::error::Result;
+use crate::graph::GraphParams;
+use crate::ids::IdKind;
+use crate::vector::Dtype;
+use crate::vector::Metric;
+use crate::vector::VectorType;
+use serde::Deserialize;
+use serde::Serialize;
+
+/// The name of a collection's vector where it has one and does not name it.
+pub(crate) const DEFAULT_VECTOR: &str = "vector";
+
+/// What the records of a collection look like: its vectors, the kind of its ids, the density of its graph.
+///
+/// A schema is given when a collection is created and compared when it is opened again. Fields need no declaration.
+///
+/// ```
+/// use lodedb::{Dtype, Metric, Schema, VectorSchema};
+///
+/// let one = Schema::new(384).metric(Metric::Cosine);
+/// let two = Schema::named([
+///     VectorSchema::new("text", 384),
+///     VectorSchema::new("image", 512).metric(Metric::Dot).dtype(Dtype::F16),
+/// ]);
+/// assert_eq!(one.vectors()[0].name(), "vector");
+/// assert_eq!(two.vectors()[1].dim(), 512);
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Schema {
+    vectors: Vec<VectorSchema>,
+    id_kind: Option<IdKind>,
+    graph: GraphParams,
+}
+
+/// One vector of a [`Schema`]: its name, dimensions, stored type and metric.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct VectorSchema {
+    name: String,
+    ty: VectorType,
+}
+
+impl VectorSchema {
+    /// A vector of `dim` dimensions; cosine over `f32` unless said otherwise.
+    pub fn new(name: impl Into<String>, dim: usize) -> Self {
+        Self { name: name.into(), ty: VectorType { dim, dtype: Dtype::F32, metric: Metric::Cosine } }
+    }
+
+    /// How two vectors are compared. Default: [`Metric::Cosine`].
+    #[must_use]
+    pub fn metric(mut self, metric: Metric) -> Self {
+        self.ty.metric = metric;
+        self
+    }
+
+    /// How a number is stored. Default: [`Dtype::F32`].
+    #[must_use]
+    pub fn dtype(mut self, dtype: Dtype) -> Self {
+        self.ty.dtype = dtype;
+        self
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Number of dimensions.
+    #[must_use]
+    pub fn dim(&self) -> usize {
+        self.ty.dim
+    }
+
+    pub(crate) fn ty(&self) -> &VectorType {
+        &self.ty
+    }
+
+    fn check(&self, limits: &Limits) -> Result<()> {
+        check_name("vector", &self.name, limits)?;
+        Limits::check(format!("number of dimensions of vector '{}'", self.name), self.ty.dim, limits.dim)?;
+        self.ty.validate().map_err(|error| match error {
+            Error::InvalidOption { problem, .. } => {
+                Error::Schema { problem: format!("vector '{}': {problem}", self.name) }
+            }
+            other => other,
+        })
+    }
+
+    fn describe(&self) -> String {
+        format!("'{}' ({} x {}, {})", self.name, self.ty.dim, self.ty.dtype, self.ty.metric)
+    }
+}
+
+impl Schema {
+    /// One vector called `vector` with `dim` dimensions; cosine over `f32` unless said otherwise.
+    #[must_use]
+    pub fn new(dim: usize) -> Self {
+        Self::named([VectorSchema::new(DEFAULT_VECTOR, dim)])
+    }
+
+    /// Several vectors by name; each record has all of them.
+    pub fn named(vectors: impl IntoIterator<Item = VectorSchema>) -> Self {
+        Self { vectors: vectors.into_iter().collect(), id_kind: None, graph: GraphParams::default() }
+    }
+
+    /// How vectors are compared, for all vectors declared so far. Default: [`Metric::Cosine`].
+    #[must_use]
+    pub fn metric(mut self, metric: Metric) -> Self {
+        self.vectors.iter_mut().for_each(|vector| vector.ty.metric = metric);
+        self
+    }
+
+    /// How numbers are stored, for all vectors declared so far. Default: [`Dtype::F32`].
+    #[must_use]
+    pub fn dtype(mut self, dtype: Dtype) -> Self {
+        self.vectors.iter_mut().for_each(|vector| vector.ty.dtype = dtype);
+        self
+    }
+
+    /// The kind of the records' ids. Default: that of the first record written.
+    #[must_use]
+    pub fn id_kind(mut self, kind: IdKind) -> Self {
+        self.id_kind = Some(kind);
+        self
+    }
+
+    /// How dense the graph is and how thoroughly it is built.
+    #[must_use]
+    pub fn graph(mut self, params: GraphParams) -> Self {
+        self.graph = params;
+        self
+    }
+
+    /// The vectors, in the order declared.
+    #[must_use]
+    pub fn vectors(&self) -> &[VectorSchema] {
+        &self.vectors
+    }
+
+    pub(crate) fn graph_params(&self) -> GraphParams {
+        self.graph
+    }
+
+    pub(crate) fn declared_id_kind(&self) -> Option<IdKind> {
+        self.id_kind
+    }
+
+    /// The place of the vector `name`, or an error that lists the names.
+    pub(crate) fn vector_index(&self, name: &str) -> Result<usize> {
+        self.vectors.iter().position(|vector| vector.name == name).ok_or_else(|| {
+            let names: Vec<_> = self.vectors.iter().map(VectorSchema::describe).collect();
+            Error::Schema { problem: format!("no vector '{name}': there are {}", names.join(", ")) }
+        })
+    }
+
+    /// The place of the vector meant by a search: the one named, or the only one.
+    pub(crate) fn searched_vector(&self, name: Option<&str>) -> Result<usize> {
+        match name {
+            Some(name) => self.vector_index(name),
+            None if self.vectors.len() == 1 => Ok(0),
+            None => self.vector_index(DEFAULT_VECTOR),
+        }
+    }
+
+    pub(crate) fn check(&self, limits: &Limits) -> Result<()> {
+        if self.vectors.is_empty() {
+            return Err(Error::Schema { problem: "no vector is declared, and one is needed".into() });
+        }
+        Limits::check("number of vectors", self.vectors.len(), limits.vectors)?;
+        for (i, vector) in self.vectors.iter().enumerate() {
+            vector.check(limits)?;
+            if self.vectors[..i].iter().any(|other| other.name == vector.name) {
+                return Err(Error::Schema { problem: format!("vector '{}' is declared twice", vector.name) });
+            }
+        }
+        self.graph.validate()
+    }
+
+    /// `Ok` where a collection with this schema can be opened as `wanted`; the error names the first difference.
+    pub(crate) fn check_same(&self, collection: &str, wanted: &Schema) -> Result<()> {
+        let describe = |schema: &Schema| {
+            schema.vectors.iter().map(VectorSchema::describe).collect::<Vec<_>>().join(", ")
+        };
+        let problem = if self.vectors != wanted.vectors {
+            format!("it has the vectors {}, not {}", describe(self), describe(wanted))
+        } else if wanted.id_kind.is_some() && self.id_kind.is_some() && wanted.id_kind != self.id_kind {
+            "it has ids of the other kind".to_owned()
+        } else {
+            return Ok(());
+        };
+        Err(Error::Schema { problem: format!("collection '{collection}' exists: {problem}") })
+    }
+}
+
+/// `Ok` where `name` can name a vector, a field or a collection.
+pub(crate) fn check_name(what: &str, name: &str, limits: &Limits) -> Result<()> {
+    let problem = if name.is_empty() {
+        "is empty"
+    } else if name.contains('.') {
+        "contains a dot, which separates names in a path"
+    } else if name.starts_with('$') {
+        "starts with '$', which marks operators"
+    } else if name == "id" {
+        "is 'id', which names the record's id"
+    } else {
+        return Limits::check(format!("name of {what} '{name}'"), name.len(), limits.name_bytes);
+    };
+    Err(Error::Schema { problem: format!("the name of {what} '{name}' {problem}") })
+}

@@ -1,0 +1,101 @@
+//! The law of layers: a file of `src/` imports only what its layer may, one item a line, by the layer's own path.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::path::PathBuf;
+
+/// Layer -> layers that it may import; the order is from the bottom to the top.
+const LAYERS: &[(&str, &[&str])] = &[
+    ("error", &[]),
+    ("ids", &["error"]),
+    ("codec", &["error", "ids"]),
+    ("storage", &["error", "ids", "codec"]),
+    ("vector", &["error"]),
+    ("quant", &["error", "ids", "codec", "vector"]),
+    ("graph", &["error", "ids", "codec", "vector", "quant"]),
+    ("metadata", &["error", "ids", "codec"]),
+    ("segment", &["error", "ids", "codec", "storage", "vector", "quant", "graph", "metadata"]),
+    ("query", &["error", "ids", "storage", "vector", "metadata", "segment"]),
+    ("db", &["error", "ids", "codec", "storage", "vector", "quant", "graph", "metadata", "segment", "query"]),
+];
+
+fn source_files(folder: &Path, out: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            source_files(&path, out);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            out.push(path);
+        }
+    }
+}
+
+/// The layer of a file: the first folder below `src/`, or the file's own name.
+fn layer_of(relative: &Path) -> String {
+    let first = relative.components().next().unwrap().as_os_str().to_string_lossy().into_owned();
+    first.trim_end_matches(".rs").to_owned()
+}
+
+/// Every `crate::name` of the file's code, with its line number.
+fn imports(text: &str) -> Vec<(usize, String)> {
+    let mut found = Vec::new();
+    for (number, line) in (1..).zip(text.lines()) {
+        let code = line.split("//").next().unwrap_or_default();
+        for rest in code.split("crate::").skip(1) {
+            let end = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
+            found.push((number, rest[..end].to_owned()));
+        }
+    }
+    found
+}
+
+#[test]
+fn a_lower_layer_never_imports_a_higher_one() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let allowed: BTreeMap<&str, &[&str]> = LAYERS.iter().copied().collect();
+    let mut files = Vec::new();
+    source_files(&root, &mut files);
+    let mut broken = Vec::new();
+    for file in files {
+        let relative = file.strip_prefix(&root).unwrap();
+        let layer = layer_of(relative);
+        if layer == "lib" || layer == "bin" {
+            continue;
+        }
+        let may =
+            allowed.get(layer.as_str()).unwrap_or_else(|| panic!("{layer} is not in the table of layers"));
+        let text = fs::read_to_string(&file).unwrap();
+        for (line, name) in imports(&text) {
+            if name != layer && !may.contains(&name.as_str()) {
+                broken.push(format!("{}:{line} imports crate::{name}", relative.display()));
+            }
+        }
+    }
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
+}
+
+#[test]
+fn the_layers_form_no_circle() {
+    for (place, (layer, may)) in LAYERS.iter().enumerate() {
+        for lower in *may {
+            let below = LAYERS.iter().position(|(name, _)| name == lower).unwrap();
+            assert!(below < place, "{layer} imports {lower}, which is not below it");
+        }
+    }
+}
+
+#[test]
+fn imports_are_one_item_a_line_and_never_glob() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    source_files(&root, &mut files);
+    for file in files {
+        let text = fs::read_to_string(&file).unwrap();
+        for (number, line) in (1..).zip(text.lines()) {
+            let grouped = line.starts_with("use crate::") && line.contains('{');
+            let glob = line.starts_with("use ") && line.ends_with("::*;") && !line.contains("prelude");
+            assert!(!grouped && !glob, "{}:{number}: {line}", file.display());
+        }
+    }
+}
