@@ -124,7 +124,8 @@ fn every_mistake_in_the_protocol_is_found() {
 /// The enumerator sees through the database as well: mistakes in the store below it lose records.
 #[test]
 fn mistakes_below_a_database_are_found() {
-    for mutant in [Mutant::NoSyncBeforeSuperblock, Mutant::AckBeforeSync, Mutant::ReuseEarly, Mutant::OneSlot] {
+    for mutant in [Mutant::NoSyncBeforeSuperblock, Mutant::AckBeforeSync, Mutant::ReuseEarly, Mutant::OneSlot]
+    {
         choose(Some(mutant));
         let found = (0..40).find_map(|seed| run::<Records>(seed).1.err());
         choose(None);
