@@ -6,7 +6,7 @@
 mod data;
 
 use data::Dataset;
-use lodedb::{Collection, Database, Maintenance, Metric, Options, Record, Schema};
+use lodedb::{Collection, Maintenance, Metric, Options, Record, Schema};
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::Instant;

@@ -7,33 +7,33 @@ use lodedb::Metric;
 use std::path::{Path, PathBuf};
 
 /// A set of vectors with queries and their exact neighbours.
-pub struct Dataset {
-    pub name: &'static str,
-    pub metric: Metric,
-    pub base: Matrix,
-    pub queries: Matrix,
+pub(crate) struct Dataset {
+    pub(crate) name: &'static str,
+    pub(crate) metric: Metric,
+    pub(crate) base: Matrix,
+    pub(crate) queries: Matrix,
     /// The 100 nearest rows of each query.
-    pub nearest: Vec<Vec<u32>>,
+    pub(crate) nearest: Vec<Vec<u32>>,
 }
 
 /// Rows of numbers.
-pub struct Matrix {
-    pub dim: usize,
+pub(crate) struct Matrix {
+    pub(crate) dim: usize,
     values: Vec<f32>,
 }
 
 impl Matrix {
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.values.len() / self.dim
     }
 
-    pub fn row(&self, row: usize) -> &[f32] {
+    pub(crate) fn row(&self, row: usize) -> &[f32] {
         &self.values[row * self.dim..][..self.dim]
     }
 }
 
 /// Loads a set; tells where it was looked for, and gives `None`, where it is missing.
-pub fn load(name: &'static str, metric: Metric) -> Option<Dataset> {
+pub(crate) fn load(name: &'static str, metric: Metric) -> Option<Dataset> {
     let root = std::env::var_os("LODE_DATA")
         .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data"), PathBuf::from);
     let folder = root.join(name);
@@ -52,7 +52,7 @@ pub fn load(name: &'static str, metric: Metric) -> Option<Dataset> {
 
 impl Dataset {
     /// The share of the true ten nearest among the first ten of `found`, over the first queries.
-    pub fn recall_at_10(&self, found: &[Vec<u32>]) -> f64 {
+    pub(crate) fn recall_at_10(&self, found: &[Vec<u32>]) -> f64 {
         let hits: usize = found
             .iter()
             .zip(&self.nearest)
