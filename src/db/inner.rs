@@ -282,20 +282,25 @@ impl Inner {
         self.store.sync(self.store.stats()?.last_commit)
     }
 
-    /// The last work of a database that is being closed.
+    /// The last work of a database that is being closed. Whatever fails, the lock is given back.
     fn finish(&self) -> Result<()> {
+        let folded = self.fold_at_last();
+        let closed = self.store.close();
+        folded.and(closed)
+    }
+
+    /// Checkpoints where there is anything to fold.
+    fn fold_at_last(&self) -> Result<()> {
         let mut writer = self.writer.lock();
         let stats = self.store.stats()?;
-        if !self.read_only && stats.poisoned.is_none() && (stats.log_bytes > 0 || writer.state.has_active()) {
-            let state = writer.state.clone();
-            let folded = checkpoint(&self.store, &state, &[]).map(Arc::new);
-            if let Ok(folded) = &folded {
-                writer.state = folded.clone();
-                *self.published.write() = folded.clone();
-            }
-            folded?;
+        let anything = stats.log_bytes > 0 || writer.state.has_active();
+        if self.read_only || stats.poisoned.is_some() || !anything {
+            return Ok(());
         }
-        self.store.close()
+        let folded = Arc::new(checkpoint(&self.store, &writer.state, &[])?);
+        writer.state = folded.clone();
+        *self.published.write() = folded;
+        Ok(())
     }
 
     /// See [`Database::backup`](super::Database::backup).
