@@ -150,8 +150,10 @@ impl Options {
             return self.open_backend(Arc::new(MemoryBackend::new()), ":memory:");
         }
         let create = self.create && !self.read_only;
-        let backend = open_file(path, self.read_only, create)
-            .map_err(|error| Error::io(format!("open {}", path.display()), error))?;
+        let backend = open_file(path, self.read_only, create).map_err(|error| match error.kind() {
+            io::ErrorKind::WouldBlock => Error::Locked { problem: format!("{}: {error}", path.display()) },
+            _ => Error::io(format!("open {}", path.display()), error),
+        })?;
         self.open_backend(Arc::new(backend), &path.display().to_string())
     }
 
