@@ -19,7 +19,7 @@ use crate::graph::layer::Layer;
 use crate::graph::layer::UpperLayer;
 use crate::graph::layer::ids;
 use crate::graph::neighbors::Neighbor;
-use crate::graph::neighbors::extend;
+use crate::graph::neighbors::is_shadowed;
 use crate::ids::Slot;
 use crate::quant::CodeWork;
 use crate::quant::Codes;
@@ -253,11 +253,27 @@ impl Repair<'_> {
         let code = self.codes.code(layer.slot(self.own));
         let measured =
             |id: &u32| Neighbor { distance: distance.one(code, self.codes.code(layer.slot(*id))), id: *id };
-        let mut chosen: Vec<Neighbor> = self.kept.iter().map(measured).collect();
+        let mut kept: Vec<Neighbor> = self.kept.iter().map(measured).collect();
         let mut offered: Vec<Neighbor> = self.offered.iter().map(measured).collect();
-        chosen.sort_unstable();
+        if offered.is_empty() {
+            return kept;
+        }
+        kept.sort_unstable();
         offered.sort_unstable();
-        extend(distance, self.codes, layer, &offered, self.degree - self.degree / 8, &mut chosen);
+        let mut room = self.degree.saturating_sub(kept.len());
+        let mut kept = kept.into_iter().peekable();
+        let mut chosen = Vec::with_capacity(self.degree);
+        for candidate in offered {
+            // Only neighbors nearer than a candidate shadow it, as if all had been chosen in the order of distance.
+            while let Some(kept) = kept.next_if(|kept| *kept < candidate) {
+                chosen.push(kept);
+            }
+            if room > 0 && !is_shadowed(distance, self.codes, layer, candidate, &chosen) {
+                chosen.push(candidate);
+                room -= 1;
+            }
+        }
+        chosen.extend(kept);
         chosen
     }
 }

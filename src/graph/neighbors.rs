@@ -25,19 +25,6 @@ pub(super) fn select<D: CodeDistance, L: Layer>(
     selected: &mut Vec<Neighbor>,
 ) {
     selected.clear();
-    extend(distance, codes, layer, candidates, limit, selected);
-}
-
-/// As [`select`], adding to neighbors that are settled.
-#[inline(always)]
-pub(super) fn extend<D: CodeDistance, L: Layer>(
-    distance: D,
-    codes: &Codes<'_>,
-    layer: L,
-    candidates: &[Neighbor],
-    limit: usize,
-    selected: &mut Vec<Neighbor>,
-) {
     for candidate in candidates {
         if selected.len() >= limit {
             return;
@@ -51,7 +38,7 @@ pub(super) fn extend<D: CodeDistance, L: Layer>(
 /// Whether the candidate is nearer to one of the selected than to the node. Written as loops, because a closure handed to
 /// an iterator would not be compiled for the instruction set.
 #[inline(always)]
-fn is_shadowed<D: CodeDistance, L: Layer>(
+pub(super) fn is_shadowed<D: CodeDistance, L: Layer>(
     distance: D,
     codes: &Codes<'_>,
     layer: L,

@@ -4,7 +4,8 @@
 //! sixteen bits: AVX-512, AVX2 and NEON multiply such bytes without saturating. One range for all dimensions keeps the
 //! distance a plain sum of squares; embeddings have dimensions of like spread, and elements beyond the range are cut to
 //! it. Where a few dimensions spread far wider than the others, the others get few steps, and more candidates have to be
-//! rescored.
+//! rescored. A query with elements beyond the range looks nearer to every row than it is: estimates of a score rank the
+//! rows of one segment, and only exact scores are to be compared between segments.
 //!
 //! For cosine, rows and queries are scaled to length 1 first, and `|a - b|^2 = 2 - 2 cos`. For the metric dot the range
 //! is the sample's whole one, because the longest vectors are the likeliest answers and cutting them would hide them;

@@ -131,7 +131,10 @@ fn estimates_are_close_to_exact_scores() {
             let spread =
                 |values: Vec<f32>| values.iter().map(|value| (value - 0.5) * range).collect::<Vec<f32>>();
             let rows = encode_rows(&ty, &spread(random_values(1, dim * 50)));
+            // Elements of like size, so that none is beyond the range and cut.
             let query = spread(random_values(2, dim));
+            let query: Vec<f32> =
+                query.iter().map(|value| value * 0.2 + value.signum() * 0.3 * range).collect();
             let (quantizer, codes) = quantize(&ty, &rows);
             let codes = Codes::new(&quantizer, &codes, 50).unwrap();
             let code = QueryCode::new(&ty, &quantizer, &query);
@@ -145,7 +148,11 @@ fn estimates_are_close_to_exact_scores() {
             for candidate in found {
                 let row = rows.chunks_exact(ty.row_bytes()).nth(candidate.slot as usize).unwrap();
                 let exact = scorer.score(row, ty.inverse_norm(row));
-                let tolerance = if ty.metric == Metric::Cosine { 0.02 } else { 0.03 * (size + exact.abs()) };
+                // Five standard deviations of the rounding: 5 |a - b| step / sqrt(6), where unit vectors of such elements
+                // have steps of about 3.6 / 127 / sqrt(dim).
+                let rounding = 0.1 / (dim as f32).sqrt();
+                let cosine = ty.metric == Metric::Cosine;
+                let tolerance = if cosine { rounding } else { 0.03 * (size + exact.abs()) };
                 assert!(
                     (candidate.score - exact).abs() <= tolerance,
                     "{ty:?}: {} for {exact}",
@@ -153,6 +160,22 @@ fn estimates_are_close_to_exact_scores() {
                 );
             }
         }
+    }
+}
+
+#[test]
+fn a_query_beyond_the_range_looks_nearer_than_it_is() {
+    let ty = vector_type(64, Dtype::F32, Metric::L2);
+    let rows = encode_rows(&ty, &random_values(5, 64 * 50));
+    let (quantizer, codes) = quantize(&ty, &rows);
+    let query = vec![3.0; 64];
+    let mut found = Vec::new();
+    let codes = Codes::new(&quantizer, &codes, 50).unwrap();
+    codes.scan(&QueryCode::new(&ty, &quantizer, &query), 0..50, 50, &mut Pool::default(), &mut found);
+    let scorer = ExactScorer::new(&ty, &query);
+    for candidate in found {
+        let exact = scorer.score(&rows[candidate.slot as usize * ty.row_bytes()..][..ty.row_bytes()], 0.0);
+        assert!(candidate.score > exact && candidate.score <= 0.0, "{} for {exact}", candidate.score);
     }
 }
 
