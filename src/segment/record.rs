@@ -34,7 +34,7 @@ pub enum Vector {
     F32(Vec<f32>),
     /// Small whole numbers.
     I8(Vec<i8>),
-    /// Bits, eight in a byte, the first in the lowest place.
+    /// Bits, eight in a byte, the first in the highest place, as `numpy.packbits` has them.
     Bits(Vec<u8>),
 }
 
@@ -120,9 +120,10 @@ impl Vector {
         match self {
             Self::F32(values) => values.clone(),
             Self::I8(values) => values.iter().map(|value| f32::from(*value)).collect(),
-            Self::Bits(bytes) => {
-                bytes.iter().flat_map(|byte| (0..8).map(move |bit| f32::from(byte >> bit & 1))).collect()
-            }
+            Self::Bits(bytes) => bytes
+                .iter()
+                .flat_map(|byte| (0..8).rev().map(move |bit| f32::from(byte >> bit & 1)))
+                .collect(),
         }
     }
 
