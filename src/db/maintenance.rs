@@ -300,6 +300,8 @@ pub(super) fn compact(inner: &Inner) -> Result<()> {
             job.run(inner, &|_| true)?;
         }
     }
+    // What the merges left behind is free from the next checkpoint on: the first pass is to move into it.
+    inner.checkpoint()?;
     for _ in 0..COMPACTION_PASSES {
         // What the publication before this one left behind becomes free, and the free end of the file is cut off.
         inner.checkpoint()?;
