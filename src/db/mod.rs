@@ -98,8 +98,8 @@ impl Database {
     /// The collection `name`, created with `schema` where there is none.
     ///
     /// # Errors
-    /// `Schema` where it exists with other vectors, or the schema makes no sense; `ReadOnly` where it would have to
-    /// be created through a read-only handle; `TooLarge`, `Io`, `Poisoned`, `Closed`.
+    /// `Schema` where it exists with other vectors or ids of another kind, or the schema makes no sense; `ReadOnly`
+    /// where it would have to be created through a read-only handle; `TooLarge`, `Io`, `Poisoned`, `Closed`.
     #[expect(clippy::needless_pass_by_value, reason = "a schema is made for this call")]
     pub fn collection(&self, name: &str, schema: Schema) -> Result<Collection> {
         let inner = self.shared.inner();
@@ -113,7 +113,7 @@ impl Database {
                 found
             }
         };
-        found.set.schema.check_same(name, &schema)?;
+        found.set.schema.check_same(name, found.set.id_kind, &schema)?;
         Ok(Collection::new(self.shared.clone(), name, found.id))
     }
 

@@ -180,17 +180,25 @@ impl Schema {
         self.graph.validate()
     }
 
-    /// `Ok` where a collection with this schema can be opened as `wanted`; the error names the first difference.
-    pub(crate) fn check_same(&self, collection: &str, wanted: &Schema) -> Result<()> {
+    /// `Ok` where a collection with this schema and ids of `id_kind` can be opened as `wanted`; the error names the
+    /// first difference.
+    pub(crate) fn check_same(
+        &self,
+        collection: &str,
+        id_kind: Option<IdKind>,
+        wanted: &Schema,
+    ) -> Result<()> {
         let describe = |schema: &Schema| {
             schema.vectors.iter().map(VectorSchema::describe).collect::<Vec<_>>().join(", ")
         };
-        let problem = if self.vectors != wanted.vectors {
-            format!("it has the vectors {}, not {}", describe(self), describe(wanted))
-        } else if wanted.id_kind.is_some() && self.id_kind.is_some() && wanted.id_kind != self.id_kind {
-            "it has ids of the other kind".to_owned()
-        } else {
-            return Ok(());
+        let problem = match (id_kind, wanted.id_kind) {
+            _ if self.vectors != wanted.vectors => {
+                format!("it has the vectors {}, not {}", describe(self), describe(wanted))
+            }
+            (Some(found), Some(wanted)) if found != wanted => {
+                format!("its ids are of kind {found}, not {wanted}")
+            }
+            _ => return Ok(()),
         };
         Err(Error::Schema { problem: format!("collection '{collection}' exists: {problem}") })
     }
