@@ -8,6 +8,7 @@ use crate::metadata::Fields;
 use crate::metadata::Value;
 use crate::vector::Dtype;
 use crate::vector::VectorType;
+use std::borrow::Cow;
 
 /// A record: an id, one vector for each that the schema declares, and fields.
 ///
@@ -141,15 +142,15 @@ impl Vector {
     }
 
     /// Checks that this vector, called `name`, fits `ty`, and gives its numbers as `f32`.
-    pub(crate) fn checked(&self, name: &str, ty: &VectorType) -> Result<std::borrow::Cow<'_, [f32]>> {
+    pub(crate) fn checked(&self, name: &str, ty: &VectorType) -> Result<Cow<'_, [f32]>> {
         if self.dim() != ty.dim {
             let vector = name.to_owned();
             return Err(Error::DimensionMismatch { vector, expected: ty.dim, found: self.dim() });
         }
         let invalid = |problem: String| Error::InvalidVector { vector: name.to_owned(), problem };
         let values = match (self, ty.dtype) {
-            (Self::F32(values), _) => std::borrow::Cow::Borrowed(values.as_slice()),
-            (Self::Bits(_), Dtype::Binary) | (Self::I8(_), _) => std::borrow::Cow::Owned(self.to_f32()),
+            (Self::F32(values), _) => Cow::Borrowed(values.as_slice()),
+            (Self::Bits(_), Dtype::Binary) | (Self::I8(_), _) => Cow::Owned(self.to_f32()),
             (Self::Bits(_), dtype) => return Err(invalid(format!("bits where the schema has {dtype}"))),
         };
         if let Some(i) = values.iter().position(|value| !value.is_finite()) {
@@ -166,6 +167,15 @@ impl Vector {
             }
             None => Ok(values),
         }
+    }
+
+    /// As [`checked`](Self::checked), and not so long that a score with a stored vector would overflow.
+    pub(crate) fn checked_query(&self, name: &str, ty: &VectorType) -> Result<Cow<'_, [f32]>> {
+        let values = self.checked(name, ty)?;
+        let plain = VectorType { dtype: Dtype::F32, ..*ty };
+        let invalid = |problem| Error::InvalidVector { vector: name.to_owned(), problem };
+        plain.check(bytemuck::cast_slice(&values)).map_err(invalid)?;
+        Ok(values)
     }
 
     /// Appends the stored row of this vector, called `name`, to `out`, and gives its inverse norm.
