@@ -33,6 +33,9 @@ pub(crate) struct SegmentBuilder<'a> {
     kind: Option<IdKind>,
     places: HashMap<RecordId, usize>,
     records: Vec<Encoded>,
+    /// Number of records added, those that others took the place of included.
+    added: usize,
+    /// Bytes of these.
     bytes: usize,
 }
 
@@ -47,7 +50,7 @@ struct Encoded {
 impl<'a> SegmentBuilder<'a> {
     /// Gathers records with ids of `kind`, or of the first one's kind.
     pub(crate) fn new(schema: Arc<Schema>, kind: Option<IdKind>, limits: &'a Limits) -> Self {
-        Self { schema, limits, kind, places: HashMap::new(), records: Vec::new(), bytes: 0 }
+        Self { schema, limits, kind, places: HashMap::new(), records: Vec::new(), added: 0, bytes: 0 }
     }
 
     /// Number of records.
@@ -70,7 +73,8 @@ impl<'a> SegmentBuilder<'a> {
         check_id(record.id(), self.kind, self.limits)?;
         let encoded = self.encode(record)?;
         self.bytes += encoded.rows.iter().map(|(row, _)| row.len()).sum::<usize>() + encoded.fields.len();
-        Limits::check("number of records in a batch", self.records.len() + 1, self.limits.batch_records)?;
+        self.added += 1;
+        Limits::check("number of records in a batch", self.added, self.limits.batch_records)?;
         Limits::check("bytes of a batch", self.bytes, self.limits.batch_bytes)?;
         self.kind = Some(encoded.id.kind());
         match self.places.get(&encoded.id) {
