@@ -118,7 +118,7 @@ impl Search {
         let index = view.set.schema.searched_vector(name.as_deref())?;
         let schema = &view.set.schema.vectors()[index];
         let values = vector.checked_query(schema.name(), schema.ty())?;
-        let ef = self.ef.unwrap_or(DEFAULT_EF);
+        let ef = self.ef.unwrap_or(DEFAULT_EF.min(view.limits.ef));
         for (name, value, limit) in [("k", self.k, view.limits.k), ("ef", ef, view.limits.ef)] {
             if value == 0 {
                 return Err(Error::InvalidOption { name, problem: format!("0, and 1 to {limit} is right") });
