@@ -67,9 +67,7 @@ impl State {
             }
             Op::Drop { id } => self.collections.retain(|_, collection| collection.id != *id),
             Op::Upsert { collection, segment } => self.set_mut(*collection)?.upsert(segment.clone())?,
-            Op::Delete { collection, ids } => {
-                self.set_mut(*collection)?.delete(ids)?;
-            }
+            Op::Delete { collection, ids } => self.set_mut(*collection)?.delete(ids)?,
         }
         Ok(())
     }

@@ -72,31 +72,37 @@ impl SegmentSet {
         if self.id_kind.is_some_and(|kind| kind != segment.id_kind()) {
             return Err(Error::corrupt("log", 0, "records with ids of another kind than the collection's"));
         }
+        let ids = (0..segment.len()).map(|slot| segment.id_ref(slot)).collect::<Result<Vec<_>>>()?;
+        self.bury_all(&ids)?;
         self.id_kind = Some(segment.id_kind());
-        for slot in 0..segment.len() {
-            self.bury(segment.id_ref(slot)?)?;
-        }
         self.active.push(segment)
     }
 
-    /// Deletes the records with these ids and says how many there were.
-    pub(crate) fn delete(&mut self, ids: &[RecordId]) -> Result<usize> {
-        let mut deleted = 0;
-        for id in ids {
-            deleted += usize::from(self.bury(IdRef::from(id))?);
-        }
-        Ok(deleted)
+    /// Deletes the records with these ids.
+    pub(crate) fn delete(&mut self, ids: &[RecordId]) -> Result<()> {
+        self.bury_all(&ids.iter().map(IdRef::from).collect::<Vec<_>>())
     }
 
-    fn bury(&mut self, id: IdRef<'_>) -> Result<bool> {
-        let latest_first = self.active.parts_mut().iter_mut().rev().chain(self.sealed.iter_mut().rev());
-        for live in latest_first {
-            if let Some(slot) = live.find(id)? {
-                live.bury(slot);
-                return Ok(true);
+    /// Buries the records that have these ids. All are looked up first: where one can't be, nothing was changed.
+    fn bury_all(&mut self, ids: &[IdRef<'_>]) -> Result<()> {
+        let sealed = self.sealed.len();
+        let segments: Vec<&LiveSegment> = self.sealed.iter().chain(self.active.parts()).collect();
+        let mut found = Vec::new();
+        for id in ids {
+            for (place, live) in segments.iter().enumerate().rev() {
+                if let Some(slot) = live.find(*id)? {
+                    found.push((place, slot));
+                    break;
+                }
             }
         }
-        Ok(false)
+        for (place, slot) in found {
+            match place.checked_sub(sealed) {
+                None => self.sealed[place].bury(slot),
+                Some(part) => self.active.parts_mut()[part].bury(slot),
+            }
+        }
+        Ok(())
     }
 
     /// Checks every part of every segment, and that no id is alive twice.
