@@ -745,6 +745,38 @@ fn a_write_that_fails_leaves_its_transaction_as_it_was() {
 }
 
 #[test]
+fn a_write_that_meets_damage_leaves_its_transaction_as_it_was() {
+    let (_folder, path) = file();
+    let old = |i: u64| 0x1122_3344_5566_0000 + i;
+    let db = Options::new().maintenance(Maintenance::Manual).open(&path).unwrap();
+    let docs = db.collection("docs", plane()).unwrap();
+    docs.upsert((0..6000).map(|i| record(old(i)))).unwrap();
+    db.checkpoint().unwrap();
+    docs.upsert((0..10).map(record)).unwrap();
+    drop(docs);
+    db.close().unwrap();
+    // Damage the last ids of the older segment, wherever they lie; the first are read when it is opened.
+    let mut bytes = std::fs::read(&path).unwrap();
+    let pattern = old(5995).to_le_bytes();
+    let places: Vec<usize> = (0..bytes.len() - 8).filter(|at| bytes[*at..].starts_with(&pattern)).collect();
+    places.iter().for_each(|at| bytes[at + 2] ^= 1);
+    std::fs::write(&path, &bytes).unwrap();
+    let db = Options::new().maintenance(Maintenance::Manual).open(&path).unwrap();
+    let mut tx = db.transaction().unwrap();
+    let mut inside = tx.collection("docs").unwrap();
+    // The first is found in the newer segment, the second is looked up in the older one.
+    assert!(matches!(inside.upsert([record(3), record(old(5990))]), Err(Error::Corrupt(_))));
+    assert!(matches!(inside.delete([4, old(5990)]), Err(Error::Corrupt(_))));
+    assert_eq!(inside.len().unwrap(), 6010);
+    inside.upsert([record(3).field("n", 1)]).unwrap();
+    tx.commit().unwrap();
+    let docs = db.existing("docs").unwrap();
+    assert_eq!(docs.len().unwrap(), 6010);
+    assert_eq!(docs.get(3).unwrap().unwrap().fields()["n"].as_i64(), Some(1));
+    assert!(docs.contains(4).unwrap());
+}
+
+#[test]
 fn a_transaction_without_writes_costs_no_commit() {
     let db = memory();
     with_first(&db);
