@@ -1,0 +1,17 @@
+//! What the fuzz targets do with their input. Nothing here needs libFuzzer: `tests/fuzz_corpora.rs` includes this
+//! file and replays the corpora on stable Rust.
+//!
+//! - [`open_bytes`]: any bytes as a file.
+//! - [`log_tail`]: any frames as the log of a good file.
+//! - [`ops_model`]: any operations, and any failing call, against a model.
+//! - [`format`]: the file's layout, written down a second time, to mend checksums behind a mutation.
+//! - [`image`]: a backend over bytes that are not copied. [`samples`]: small databases to begin from.
+
+pub mod exercise;
+pub mod format;
+pub mod image;
+pub mod log_tail;
+pub mod open_bytes;
+pub mod ops_model;
+pub mod samples;
+pub mod source;

@@ -1,0 +1,153 @@
+//! The inputs that fuzzing began from and those that it found, replayed on stable Rust.
+//!
+//! `LODE_WRITE_CORPORA=1 cargo test --test fuzz_corpora` writes the seeds anew (`fuzz/corpus/*/seed-*`), after a
+//! change of the format. What fuzzing found is kept under other names and stays as it is.
+
+use std::fs;
+use std::path::Path;
+use std::path::PathBuf;
+
+#[path = "../fuzz/src/lib.rs"]
+mod fuzz;
+
+use fuzz::format;
+use fuzz::log_tail;
+use fuzz::open_bytes;
+use fuzz::open_bytes::MENDED;
+use fuzz::open_bytes::PACKED;
+use fuzz::ops_model;
+use fuzz::samples;
+
+fn folder(target: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target)
+}
+
+fn write_seeds(target: &str, seeds: Vec<(String, Vec<u8>)>) {
+    if std::env::var_os("LODE_WRITE_CORPORA").is_none() {
+        return;
+    }
+    fs::create_dir_all(folder(target)).unwrap();
+    for entry in fs::read_dir(folder(target)).unwrap() {
+        let path = entry.unwrap().path();
+        if path.file_name().unwrap().to_str().unwrap().starts_with("seed-") {
+            fs::remove_file(path).unwrap();
+        }
+    }
+    for (name, bytes) in seeds {
+        fs::write(folder(target).join(format!("seed-{name}")), bytes).unwrap();
+    }
+}
+
+/// Runs every input of a corpus and gives their number; the last name that is printed is the one that failed.
+fn replay(target: &str, run: fn(&[u8])) -> usize {
+    let entries = fs::read_dir(folder(target)).unwrap();
+    let mut paths: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    for path in &paths {
+        println!("{}", path.display());
+        run(&fs::read(path).unwrap());
+    }
+    paths.len()
+}
+
+/// A generator of numbers (SplitMix64), so that seeds are the same everywhere.
+struct Numbers(u64);
+
+impl Numbers {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.0 ^ self.0 >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ mixed >> 31
+    }
+
+    fn below(&mut self, end: usize) -> usize {
+        (self.next() % end as u64) as usize
+    }
+}
+
+fn open_bytes_seeds() -> Vec<(String, Vec<u8>)> {
+    let mut seeds: Vec<(String, Vec<u8>)> = vec![
+        ("nothing".into(), vec![0]),
+        ("text".into(), b"\0once upon a time".to_vec()),
+        ("zeros".into(), vec![0; 3000]),
+    ];
+    let mut numbers = Numbers(1);
+    for sample in samples::all().unwrap() {
+        let packed = format::pack(&sample.bytes);
+        assert_eq!(format::unpack(&packed), sample.bytes, "{} is packed whole", sample.name);
+        let input = |how: u8, packed: &[u8]| [&[how | PACKED], packed].concat();
+        seeds.push((sample.name.into(), input(0, &packed)));
+        for variant in 0..4 {
+            let mut damaged = packed.clone();
+            for _ in 0..=variant {
+                let at = 2 + numbers.below(damaged.len() - 2);
+                damaged[at] = numbers.next() as u8;
+            }
+            seeds.push((format!("{}-damaged-{variant}", sample.name), input(MENDED, &damaged)));
+        }
+    }
+    seeds
+}
+
+fn log_tail_seeds() -> Vec<(String, Vec<u8>)> {
+    let payloads = log_tail::payloads();
+    assert!(payloads.len() > 4, "the sample's log has commits");
+    let all = |flags: u8| {
+        let last = payloads.len() - 1;
+        let frames = payloads.iter().enumerate();
+        log_tail::encode(frames.map(|(at, bytes)| (if at == last { flags } else { 0 }, &bytes[..])))
+    };
+    let link = [1u64 << 20, 64 << 10, 7].map(u64::to_le_bytes).concat();
+    let mut seeds = vec![
+        ("whole".into(), all(0)),
+        ("bad-sum".into(), all(log_tail::BAD_SUM)),
+        ("bad-commit".into(), all(log_tail::BAD_COMMIT)),
+        ("bad-len".into(), all(log_tail::BAD_LEN)),
+        ("bad-kind".into(), all(log_tail::BAD_KIND)),
+        ("link-away".into(), log_tail::encode([(0, &payloads[0][..]), (log_tail::LINK, &link[..])])),
+        ("none".into(), Vec::new()),
+    ];
+    let mut numbers = Numbers(2);
+    for (at, payload) in payloads.iter().enumerate() {
+        let mut damaged = payload.clone();
+        let place = numbers.below(damaged.len());
+        damaged[place] = numbers.next() as u8;
+        seeds.push((format!("damaged-{at:02}"), log_tail::encode([(0, &damaged[..])])));
+        seeds.push((format!("twice-{at:02}"), log_tail::encode([(0, &payload[..]), (0, &payload[..])])));
+    }
+    seeds
+}
+
+fn ops_model_seeds() -> Vec<(String, Vec<u8>)> {
+    let mut numbers = Numbers(3);
+    let seed = |at| (format!("{at:02}"), (0..300 + at * 30).map(|_| numbers.next() as u8).collect());
+    (0..30).map(seed).collect()
+}
+
+#[test]
+fn any_bytes_are_a_database_or_an_error() {
+    write_seeds("open_bytes", open_bytes_seeds());
+    assert!(replay("open_bytes", open_bytes::run) >= 30);
+}
+
+#[test]
+fn any_frames_are_replayed_or_refused() {
+    write_seeds("log_tail", log_tail_seeds());
+    assert!(replay("log_tail", log_tail::run) >= 20);
+}
+
+#[test]
+fn any_operations_on_a_failing_disk_agree_with_the_model() {
+    write_seeds("ops_model", ops_model_seeds());
+    assert!(replay("ops_model", ops_model::run) >= 30);
+}
+
+#[test]
+fn seeds_that_are_mended_are_the_files_that_they_were() {
+    for sample in samples::all().unwrap() {
+        let mut mended = sample.bytes.clone();
+        format::mend(&mut mended);
+        assert!(mended == sample.bytes, "mending a good file changes nothing: {}", sample.name);
+    }
+}
