@@ -25,6 +25,7 @@ use crate::storage::Store;
 use serde::Deserialize;
 use serde::Serialize;
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 #[derive(Serialize, Deserialize)]
@@ -42,6 +43,20 @@ struct CollectionEntry {
     segments: Vec<SegmentEntry>,
 }
 
+impl CollectionEntry {
+    /// `Ok` where the schema makes sense and the number is one that was given.
+    fn check(&self, next_collection: u32) -> Result<()> {
+        let checked = self.schema.check(&Limits::default());
+        checked.map_err(|error| Error::corrupt("catalog", 0, error.to_string()))?;
+        match self.id < next_collection {
+            true => Ok(()),
+            false => {
+                Err(Error::corrupt("catalog", 0, format!("no collection has got the number {}", self.id)))
+            }
+        }
+    }
+}
+
 impl State {
     /// The state that manifest and log of a file describe.
     pub(super) fn recover(store: &Store, recovered: &Recovered) -> Result<Self> {
@@ -57,17 +72,24 @@ impl State {
         }
         let catalog: Catalog = control::decode("catalog", &recovered.root)?;
         state.next_collection = catalog.next_collection;
+        let mut numbers = BTreeSet::new();
         for entry in catalog.collections {
-            entry
-                .schema
-                .check(&Limits::default())
-                .map_err(|error| Error::corrupt("catalog", 0, error.to_string()))?;
+            entry.check(catalog.next_collection)?;
+            if !numbers.insert(entry.id) || state.collections.contains_key(&entry.name) {
+                let problem = format!("collection {}, '{}', is listed twice", entry.id, entry.name);
+                return Err(Error::corrupt("catalog", 0, problem));
+            }
             let schema = Arc::new(entry.schema);
             let segments =
                 entry.segments.iter().map(|segment| segment.open(&schema, store, &recovered.extents));
+            let sealed = segments.collect::<Result<Vec<_>>>()?;
+            if sealed.iter().any(|live| Some(live.segment.id_kind()) != entry.id_kind) {
+                let problem = format!("collection '{}' has a segment with ids of another kind", entry.name);
+                return Err(Error::corrupt("catalog", 0, problem));
+            }
             let set = SegmentSet {
                 id_kind: entry.id_kind,
-                sealed: segments.collect::<Result<_>>()?,
+                sealed,
                 active: ActiveSegment::default(),
                 pin: state.pin.clone(),
                 schema,

@@ -61,6 +61,11 @@ impl State {
     pub(super) fn apply(&mut self, op: &Op) -> Result<()> {
         match op {
             Op::Create { id, name, schema } => {
+                // Numbers only grow, so that a number never stands for two schemas.
+                if *id < self.next_collection || self.collections.contains_key(name) {
+                    let problem = format!("collection {id}, '{name}', is created a second time");
+                    return Err(Error::corrupt("log", 0, problem));
+                }
                 let set = Arc::new(SegmentSet::new(schema.clone(), self.pin.clone()));
                 self.next_collection = self.next_collection.max(id.saturating_add(1));
                 self.collections.insert(name.as_str().into(), CollectionState { id: *id, set });
