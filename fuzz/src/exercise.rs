@@ -116,7 +116,10 @@ fn search(collection: &Collection, verified: bool) -> Result<()> {
             let query = ones(vector.dim(), 3);
             let hits = snapshot.search().named_vector(vector.name(), query).k(5).exact(exact).run()?;
             let sorted = hits.is_sorted_by(|one, next| one.score() >= next.score());
-            assert!(!verified || (sorted && hits.len() == snapshot.len().min(5)), "a short or unsorted answer");
+            assert!(
+                !verified || (sorted && hits.len() == snapshot.len().min(5)),
+                "a short or unsorted answer"
+            );
             for hit in &hits {
                 drop(hit.record()?);
                 drop(hit.fields()?);

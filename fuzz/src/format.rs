@@ -120,11 +120,25 @@ fn mend_manifest(bytes: &mut [u8], superblock: &Superblock) -> Option<()> {
     put(bytes, superblock.at + MANIFEST_SUM, &sum.to_le_bytes())
 }
 
+/// Offset and length of each extent that the newest manifest lists.
+pub fn extents(bytes: &[u8]) -> Vec<(u64, u64)> {
+    let listed = || {
+        let (offset, len) = newest(bytes)?.manifest;
+        let manifest = bytes.get(range(bytes, offset, len)?)?;
+        let (count, entries) = (u64_at(manifest, 0)?, manifest.get(8..)?.chunks_exact(EXTENT));
+        let entries = entries.take(usize::try_from(count).ok()?);
+        Some(entries.filter_map(|entry| Some((u64_at(entry, 0)?, u64_at(entry, 8)?))).collect())
+    };
+    listed().unwrap_or_default()
+}
+
 /// Mends the table of the extent whose entry in the manifest is at `at`, and the entry's checksum of the table.
 fn mend_extent(bytes: &mut [u8], at: usize) -> Option<()> {
     let data = range(bytes, u64_at(bytes, at)?, u64_at(bytes, at + 8)?)?;
-    let table: Vec<u8> =
-        bytes[data.clone()].chunks(BLOCK).flat_map(|block| xxh3_64_with_seed(block, 0).to_le_bytes()).collect();
+    let table: Vec<u8> = bytes[data.clone()]
+        .chunks(BLOCK)
+        .flat_map(|block| xxh3_64_with_seed(block, 0).to_le_bytes())
+        .collect();
     put(bytes, data.end.checked_next_multiple_of(8)?, &table)?;
     put(bytes, at + 16, &xxh3_64_with_seed(&table, 0).to_le_bytes())
 }
