@@ -75,7 +75,7 @@ impl State {
         let mut numbers = BTreeSet::new();
         for entry in catalog.collections {
             entry.check(catalog.next_collection)?;
-            if !numbers.insert(entry.id) || state.collections.contains_key(&entry.name) {
+            if !numbers.insert(entry.id) || state.collections.contains_key(entry.name.as_str()) {
                 let problem = format!("collection {}, '{}', is listed twice", entry.id, entry.name);
                 return Err(Error::corrupt("catalog", 0, problem));
             }

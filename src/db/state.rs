@@ -62,7 +62,7 @@ impl State {
         match op {
             Op::Create { id, name, schema } => {
                 // Numbers only grow, so that a number never stands for two schemas.
-                if *id < self.next_collection || self.collections.contains_key(name) {
+                if *id < self.next_collection || self.collections.contains_key(name.as_str()) {
                     let problem = format!("collection {id}, '{name}', is created a second time");
                     return Err(Error::corrupt("log", 0, problem));
                 }
