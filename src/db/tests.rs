@@ -75,6 +75,16 @@ impl Backend for Counting {
 }
 
 #[test]
+fn handles_go_from_thread_to_thread() {
+    fn shared<T: Clone + Send + Sync>() {}
+    shared::<Database>();
+    shared::<super::Collection>();
+    shared::<super::Snapshot>();
+    shared::<crate::query::Search>();
+    shared::<crate::query::Hit>();
+}
+
+#[test]
 fn what_is_written_during_a_merge_outlives_it() {
     let db = manual(Arc::new(MemoryBackend::new()));
     let points = db.collection("points", schema()).unwrap();

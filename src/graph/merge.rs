@@ -27,8 +27,9 @@ use crate::vector::kernels::CodeDistance;
 use rayon::prelude::*;
 use std::collections::HashMap;
 
-/// Where fewer than three in ten slots of the base are alive, repairing costs more than it saves.
-const MIN_LIVE: (usize, usize) = (3, 10);
+/// Where fewer than two in three slots of the base are alive, the graph is built anew: on 200,000 SIFT descriptors with a
+/// half dead, a repaired one was left 0.008 behind in recall for a third of the time.
+const MIN_LIVE: (usize, usize) = (2, 3);
 /// Rows that are repaired before they are written.
 const CHUNK: usize = 1 << 14;
 /// Replacements that a node which lost neighbors chooses from, for each neighbor it may have.
