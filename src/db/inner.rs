@@ -67,6 +67,8 @@ pub(super) struct Writer {
     pub(super) state: Arc<State>,
     /// Segments that are being merged.
     pub(super) busy: Vec<Arc<Segment>>,
+    /// For a reader: what was read from the file and is not in `state`, because taking it in failed.
+    missed: Refresh,
 }
 
 impl Shared {
@@ -101,7 +103,7 @@ impl Shared {
             read_only,
             closed: AtomicBool::new(false),
             merging: Mutex::new(()),
-            writer: Mutex::new(Writer { state: state.clone(), busy: Vec::new() }),
+            writer: Mutex::new(Writer { state: state.clone(), busy: Vec::new(), missed: Refresh::Nothing }),
             pending: Mutex::default(),
             published: RwLock::new(state),
             signal: Signal::default(),
@@ -184,21 +186,30 @@ impl Inner {
         Ok(View { set, limits: self.limits.clone() })
     }
 
-    /// Takes in what another process has written.
+    /// Takes in what another process has written. The store tells its news once, so they are kept until they are in.
     fn refresh(&self) -> Result<()> {
         let mut writer = self.writer.lock();
-        let state = match self.store.refresh()? {
+        let fresh = self.store.refresh()?;
+        let news = joined(std::mem::replace(&mut writer.missed, Refresh::Nothing), fresh);
+        let taken_in = match &news {
             Refresh::Nothing => return Ok(()),
             Refresh::Frames(frames) => {
                 let mut state = (*writer.state).clone();
-                state.replay(&frames)?;
-                state
+                state.replay(frames).map(|()| state)
             }
-            Refresh::Reload(recovered) => State::recover(&self.store, &recovered)?,
+            Refresh::Reload(recovered) => State::recover(&self.store, recovered),
         };
-        writer.state = Arc::new(state);
-        *self.published.write() = writer.state.clone();
-        Ok(())
+        match taken_in {
+            Ok(state) => {
+                writer.state = Arc::new(state);
+                *self.published.write() = writer.state.clone();
+                Ok(())
+            }
+            Err(error) => {
+                writer.missed = news;
+                Err(error)
+            }
+        }
     }
 
     /// The right to write, once nobody else has it.
@@ -339,6 +350,22 @@ impl Inner {
     pub(super) fn has_thread(&self) -> bool {
         let batched = matches!(self.options.durability, Durability::Batched(_));
         self.options.maintenance == Maintenance::Background || batched
+    }
+}
+
+/// The news of `earlier` and then of `later` as one.
+fn joined(earlier: Refresh, later: Refresh) -> Refresh {
+    match (earlier, later) {
+        (Refresh::Nothing, later) | (_, later @ Refresh::Reload(_)) => later,
+        (earlier, Refresh::Nothing) => earlier,
+        (Refresh::Frames(mut frames), Refresh::Frames(later)) => {
+            frames.extend(later);
+            Refresh::Frames(frames)
+        }
+        (Refresh::Reload(mut recovered), Refresh::Frames(later)) => {
+            recovered.frames.extend(later);
+            Refresh::Reload(recovered)
+        }
     }
 }
 
