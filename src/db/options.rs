@@ -183,8 +183,13 @@ fn open_file(path: &Path, read_only: bool, create: bool) -> io::Result<FileBacke
     if read_only {
         return FileBackend::open_read_only(path);
     }
-    match FileBackend::open(path) {
-        Err(error) if create && error.kind() == io::ErrorKind::NotFound => FileBackend::create(path),
-        opened => opened,
+    let is =
+        |opened: &io::Result<_>, kind| opened.as_ref().is_err_and(|error: &io::Error| error.kind() == kind);
+    let opened = FileBackend::open(path);
+    if !create || !is(&opened, io::ErrorKind::NotFound) {
+        return opened;
     }
+    // Another process may create it at the same moment: then it is there to be opened, and the lock decides.
+    let created = FileBackend::create(path);
+    if is(&created, io::ErrorKind::AlreadyExists) { FileBackend::open(path) } else { created }
 }
