@@ -293,6 +293,7 @@ fn a_transaction_is_seen_whole_or_not_at_all() {
 
 #[test]
 fn a_snapshot_stays_what_it_is_under_background_merging() {
+    /// With 1,000 or more, `optimize` builds graphs; with 12,000 the background does so too.
     const IDS: u64 = 300;
     let (_folder, path) = fresh_path();
     let db = busy().open(&path).unwrap();

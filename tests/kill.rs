@@ -35,8 +35,10 @@ const SEED: u64 = 2;
 const NAMES: [&str; 3] = ["left", "right", "wide"];
 const DIMS: [usize; 3] = [8, 8, 8192];
 const WIDE: usize = 2;
-/// Ids are below this.
+/// Ids are below this. With 2,500 of them and batches of 900, `optimize` builds graphs.
 const KEYS: u64 = 400;
+/// Records of a batch, at most.
+const BATCH: u64 = 40;
 /// Records of a wide batch, of 32 KiB each.
 const WIDE_KEYS: u64 = 140;
 /// Each commit to a collection puts a record with this id there, which holds the commit's number.
@@ -64,7 +66,7 @@ fn steps(n: u64, which: usize) -> Steps {
     steps.upsert.push(MARKER);
     match random.below(10) {
         0..=3 => steps.upsert.extend(some(&mut random, 1)),
-        4..=6 => steps.upsert.extend(some(&mut random, 40)),
+        4..=6 => steps.upsert.extend(some(&mut random, BATCH)),
         7..=8 => steps.delete = some(&mut random, 20),
         _ => steps.update = some(&mut random, 1).first().copied(),
     }

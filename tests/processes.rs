@@ -4,9 +4,11 @@
 
 mod process;
 
+use lodedb::Backend;
 use lodedb::Collection;
 use lodedb::Database;
 use lodedb::Error;
+use lodedb::FileBackend;
 use lodedb::Metric;
 use lodedb::Options;
 use lodedb::Record;
@@ -15,13 +17,18 @@ use lodedb::Schema;
 use lodedb::Snapshot;
 use process::Parent;
 use process::Process;
+use std::io;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::Barrier;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering;
 use tempfile::TempDir;
 
 const DIM: usize = 256;
-/// Fewer than a graph is built for.
+/// With 1,000 or more, `optimize` builds graphs and the snapshots are held across them.
 const RECORDS: u64 = 900;
 
 fn fresh_path() -> (TempDir, PathBuf) {
@@ -169,6 +176,106 @@ fn a_reader_sees_what_another_process_has_acknowledged() {
     }
     process.end();
     assert_eq!(docs.get(0).unwrap().unwrap(), record(0, 199));
+}
+
+/// A file whose reads and maps fail while it is told so.
+struct Failing {
+    file: FileBackend,
+    fails: AtomicBool,
+}
+
+impl Failing {
+    fn check(&self) -> io::Result<()> {
+        match self.fails.load(Ordering::SeqCst) {
+            true => Err(io::Error::other("no memory for a map")),
+            false => Ok(()),
+        }
+    }
+}
+
+impl Backend for Failing {
+    fn len(&self) -> io::Result<u64> {
+        self.file.len()
+    }
+
+    fn read(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
+        self.file.read(offset, buf)
+    }
+
+    fn write(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        self.file.write(offset, bytes)
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.file.set_len(len)
+    }
+
+    fn allocate(&self, offset: u64, len: u64) -> io::Result<()> {
+        self.file.allocate(offset, len)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.file.sync()
+    }
+
+    fn map(&self, offset: u64, len: usize) -> io::Result<Option<Arc<dyn AsRef<[u8]> + Send + Sync>>> {
+        self.check()?;
+        self.file.map(offset, len)
+    }
+
+    fn pin(&self, generation: u64) -> io::Result<()> {
+        self.file.pin(generation)
+    }
+
+    fn unpin(&self, generation: u64) -> io::Result<()> {
+        self.file.unpin(generation)
+    }
+}
+
+#[test]
+fn a_reader_that_could_not_follow_for_once_misses_nothing_later() {
+    let (_folder, path) = fresh_path();
+    let db = Database::open(&path).unwrap();
+    let docs = docs(&db);
+    fill(&docs, 1);
+    db.checkpoint().unwrap();
+    let file = FileBackend::open_read_only(&path).unwrap();
+    let file = Arc::new(Failing { file, fails: AtomicBool::new(false) });
+    let reader = Options::new().read_only(true).open_backend(file.clone(), "failing").unwrap();
+    let read = reader.existing("docs").unwrap();
+    for round in 2..8 {
+        fill(&docs, round);
+        db.checkpoint().unwrap();
+        file.fails.store(true, Ordering::SeqCst);
+        assert!(matches!(read.len(), Err(Error::Io { .. })));
+        // What comes through the log alone now must not be taken for all there is to know.
+        docs.upsert([record(RECORDS + round, round)]).unwrap();
+        if round % 2 == 0 {
+            assert!(matches!(read.len(), Err(Error::Io { .. })));
+        }
+        file.fails.store(false, Ordering::SeqCst);
+        assert_eq!(contents(&read.snapshot().unwrap()), contents(&docs.snapshot().unwrap()));
+    }
+}
+
+#[test]
+fn of_many_that_create_one_file_at_once_one_does_and_the_others_are_told_that_it_is_locked() {
+    for _ in 0..50 {
+        let (_folder, path) = fresh_path();
+        let ready = Barrier::new(4);
+        let opened: Vec<Result<Database>> = std::thread::scope(|scope| {
+            let open = || {
+                ready.wait();
+                Database::open(&path)
+            };
+            let threads: Vec<_> = (0..4).map(|_| scope.spawn(open)).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        assert_eq!(opened.iter().filter(|opened| opened.is_ok()).count(), 1);
+        for error in opened.into_iter().filter_map(Result::err) {
+            assert!(matches!(error, Error::Locked { .. }), "{error}");
+        }
+    }
 }
 
 #[test]
