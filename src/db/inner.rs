@@ -19,6 +19,7 @@ use crate::segment::Target;
 use crate::segment::check_name;
 use crate::storage::Access;
 use crate::storage::Backend;
+use crate::storage::Extent;
 use crate::storage::FileBackend;
 use crate::storage::Refresh;
 use crate::storage::Store;
@@ -141,11 +142,20 @@ impl Drop for Shared {
 
 /// Folds everything that is only in memory or in the log into the file, and gives the state as it then is.
 pub(super) fn checkpoint(store: &Store, state: &State, busy: &[Arc<Segment>]) -> Result<State> {
+    fold(store, state, busy, Store::checkpoint)
+}
+
+fn fold(
+    store: &Store,
+    state: &State,
+    busy: &[Arc<Segment>],
+    publish: impl FnOnce(&Store, &[u8], &[Extent]) -> Result<CommitId>,
+) -> Result<State> {
     let target = Target::store(store);
     let mut folded = state.clone();
     folded.fold(&target, busy)?;
     let (root, extents) = folded.catalog()?;
-    store.checkpoint(&root, &extents)?;
+    publish(store, &root, &extents)?;
     target.published();
     folded.set_pin(store.pin());
     Ok(folded)
@@ -308,7 +318,7 @@ impl Inner {
         if self.read_only || stats.poisoned.is_some() || !anything {
             return Ok(());
         }
-        let folded = Arc::new(checkpoint(&self.store, &writer.state, &[])?);
+        let folded = Arc::new(fold(&self.store, &writer.state, &[], Store::checkpoint_at_rest)?);
         writer.state = folded.clone();
         *self.published.write() = folded;
         Ok(())

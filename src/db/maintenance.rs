@@ -154,14 +154,13 @@ pub(super) fn work(inner: &Inner) -> Result<()> {
     let _merging = inner.merging.lock();
     while !inner.signal.stopped() {
         let state = inner.newest()?;
-        let due = state.collections.iter().find_map(|(name, collection)| {
-            let sources = due(&collection.set)?;
-            Some(Job { name: name.clone(), id: collection.id, sources, keep_rows: true })
-        });
-        match due {
-            None => return Ok(()),
-            Some(job) => job.run(inner, &|_| !inner.signal.stopped())?,
-        }
+        let mut collections = state.collections.iter();
+        let Some((name, collection)) = collections.find(|(_, collection)| due(&collection.set).is_some())
+        else {
+            return Ok(());
+        };
+        let job = Job { name, id: collection.id, keep_rows: true };
+        job.run(inner, due, &|_| !inner.signal.stopped())?;
     }
     Ok(())
 }
@@ -189,42 +188,58 @@ fn due(set: &SegmentSet) -> Option<Vec<LiveSegment>> {
 }
 
 /// A merge of some sealed segments of a collection.
-struct Job {
-    name: Arc<str>,
+struct Job<'a> {
+    name: &'a Arc<str>,
     id: u32,
-    sources: Vec<LiveSegment>,
     /// See [`Merge::keep_rows`].
     keep_rows: bool,
 }
 
-impl Job {
-    /// Merges while others read and write; only to put the result in place the writer's lock is taken.
-    fn run(&self, inner: &Inner, progress: &(dyn Fn(usize) -> bool + Sync)) -> Result<()> {
-        let Some(schema) = self.sources.first().map(|live| live.segment.schema().clone()) else {
-            return Ok(());
-        };
-        let live: usize = self.sources.iter().map(LiveSegment::live).sum();
-        {
-            let mut writer = inner.writer()?;
-            writer.busy = self.sources.iter().map(|live| live.segment.clone()).collect();
-        }
+impl Job<'_> {
+    /// Merges the segments that `pick` chooses, while others read and write: the writer's lock is taken only to choose
+    /// and to put the result in place.
+    fn run(
+        &self,
+        inner: &Inner,
+        pick: impl Fn(&SegmentSet) -> Option<Vec<LiveSegment>>,
+        progress: &(dyn Fn(usize) -> bool + Sync),
+    ) -> Result<()> {
+        let Some(sources) = self.begin(&mut *inner.writer()?, pick) else { return Ok(()) };
+        let Some(schema) = sources.first().map(|live| live.segment.schema().clone()) else { return Ok(()) };
+        let live: usize = sources.iter().map(LiveSegment::live).sum();
         let target = Target::store(&inner.store);
         let (graph, keep_rows) = (live >= GRAPH_MIN_RECORDS, self.keep_rows);
-        let merge = Merge { schema, sources: &self.sources, graph, keep_rows, progress };
-        let merged = merge.run(&target);
+        let merged = Merge { schema, sources: &sources, graph, keep_rows, progress }.run(&target);
         let mut writer = inner.writer()?;
         writer.busy.clear();
-        if let Some(state) = self.replaced(&writer, merged?)? {
+        if let Some(state) = self.replaced(&writer, &sources, merged?)? {
             inner.checkpoint_as(&mut writer, &state)?;
             target.published();
         }
         Ok(())
     }
 
+    /// Chooses the sources, which checkpoints leave alone from now on.
+    fn begin(
+        &self,
+        writer: &mut Writer,
+        pick: impl Fn(&SegmentSet) -> Option<Vec<LiveSegment>>,
+    ) -> Option<Vec<LiveSegment>> {
+        let collection = writer.state.same_collection(self.name, self.id).ok()?;
+        let sources = pick(&collection.set)?;
+        writer.busy = sources.iter().map(|live| live.segment.clone()).collect();
+        Some(sources)
+    }
+
     /// The newest state with the merged segment in place of its sources; `None` where they are gone.
-    fn replaced(&self, writer: &Writer, merged: Option<Merged>) -> Result<Option<State>> {
+    fn replaced(
+        &self,
+        writer: &Writer,
+        sources: &[LiveSegment],
+        merged: Option<Merged>,
+    ) -> Result<Option<State>> {
         let mut state = (*writer.state).clone();
-        let Some(collection) = state.collections.get_mut(&self.name).filter(|found| found.id == self.id)
+        let Some(collection) = state.collections.get_mut(self.name).filter(|found| found.id == self.id)
         else {
             return Ok(None);
         };
@@ -234,7 +249,7 @@ impl Job {
         let mut fresh = None;
         if let Some(Merged { segment, moved }) = merged {
             let mut live = LiveSegment::new(Arc::new(segment));
-            for (source, moved) in self.sources.iter().zip(moved) {
+            for (source, moved) in sources.iter().zip(moved) {
                 let Some(now) = set.sealed.iter().find(|live| is_source(live, source)) else {
                     return Ok(None);
                 };
@@ -248,8 +263,10 @@ impl Job {
             }
             fresh = Some(live);
         }
-        let place = set.sealed.iter().position(|live| is_source(live, &self.sources[0])).unwrap_or(0);
-        set.sealed.retain(|live| !self.sources.iter().any(|source| is_source(live, source)));
+        let place =
+            set.sealed.iter().position(|live| sources.first().is_some_and(|source| is_source(live, source)));
+        let place = place.unwrap_or(0);
+        set.sealed.retain(|live| !sources.iter().any(|source| is_source(live, source)));
         if let Some(live) = fresh {
             set.sealed.insert(place.min(set.sealed.len()), live);
         }
@@ -270,22 +287,23 @@ pub(super) fn optimize(
         state.same_collection(name, id)?;
     }
     for (name, collection) in &state.collections {
-        let sources = &collection.set.sealed;
-        let wanted = only.is_none_or(|(_, id)| id == collection.id);
-        let is_one = match sources.as_slice() {
-            [] => true,
-            [one] => one.dead.is_empty() && (one.segment.has_graph() || one.live() < GRAPH_MIN_RECORDS),
-            _ => false,
-        };
-        if !wanted || is_one {
-            continue;
+        if only.is_none_or(|(_, id)| id == collection.id) {
+            let total = collection.set.live();
+            let told = |done| progress(Progress { collection: name.to_string(), done, total }).is_continue();
+            Job { name, id: collection.id, keep_rows: true }.run(inner, all_unless_one, &told)?;
         }
-        let total = collection.set.live();
-        let told = |done| progress(Progress { collection: name.to_string(), done, total }).is_continue();
-        let job = Job { name: name.clone(), id: collection.id, sources: sources.clone(), keep_rows: true };
-        job.run(inner, &told)?;
     }
     Ok(())
+}
+
+/// All sealed segments, where they are not one as it should be.
+fn all_unless_one(set: &SegmentSet) -> Option<Vec<LiveSegment>> {
+    let is_one = match set.sealed.as_slice() {
+        [] => true,
+        [one] => one.dead.is_empty() && (one.segment.has_graph() || one.live() < GRAPH_MIN_RECORDS),
+        _ => false,
+    };
+    (!is_one).then(|| set.sealed.clone())
 }
 
 /// See [`Database::compact`](super::Database::compact).
@@ -293,11 +311,11 @@ pub(super) fn compact(inner: &Inner) -> Result<()> {
     inner.checkpoint()?;
     let _merging = inner.merging.lock();
     for (name, collection) in &inner.newest()?.collections {
-        let worn = collection.set.sealed.iter().filter(|live| live.wastes_room());
-        for live in worn {
-            let sources = vec![live.clone()];
-            let job = Job { name: name.clone(), id: collection.id, sources, keep_rows: false };
-            job.run(inner, &|_| true)?;
+        let job = Job { name, id: collection.id, keep_rows: false };
+        let wasteful = |set: &SegmentSet| set.sealed.iter().find(|live| live.wastes_room()).cloned();
+        // Each run leaves one fewer, unless others write meanwhile.
+        for _ in collection.set.sealed.iter().filter(|live| live.wastes_room()) {
+            job.run(inner, |set| wasteful(set).map(|live| vec![live]), &|_| true)?;
         }
     }
     // What the merges left behind is free from the next checkpoint on: the first pass is to move into it.

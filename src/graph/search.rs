@@ -27,13 +27,6 @@ pub(crate) struct Scratch {
     batch: Batch,
 }
 
-impl Scratch {
-    /// The pool, for a scan between searches of a graph.
-    pub(crate) fn pool(&mut self) -> &mut Pool {
-        &mut self.pool
-    }
-}
-
 /// Gathered ids and their distances.
 #[derive(Debug)]
 struct Batch {

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::vector::ExactScorer;
+use crate::vector::dispatch::prefetch;
 use crate::vector::tests::vector_type;
 use proptest::prelude::*;
 
@@ -112,6 +113,61 @@ fn hostile_codes_and_lengths_give_some_distance() {
                     OneAndFour { query: &vec![0x80; query_len], code: &vec![0xff; code_len] },
                 );
             }
+        }
+    }
+}
+
+impl Codes<'_> {
+    /// Appends to `out` the `limit` best of `slots` by code, best first, by looking at each of them: for the few matches
+    /// of a filter, or for rows that no graph has yet. Slots that are not there are left out; none may come twice.
+    fn scan(
+        &self,
+        query: &QueryCode,
+        slots: impl IntoIterator<Item = Slot>,
+        limit: usize,
+        pool: &mut Pool,
+        out: &mut Vec<Candidate>,
+    ) {
+        pool.reset(limit);
+        query.form.dispatch(Scan { codes: *self, query, slots: slots.into_iter(), pool });
+        out.extend(pool.iter().map(|(distance, slot)| Candidate { score: query.score(distance), slot }));
+    }
+}
+
+/// Slots that a scan looks at together.
+const SCAN_BATCH: usize = 16;
+
+/// [`Codes::scan`], to be compiled for each form and instruction set.
+struct Scan<'a, I> {
+    codes: Codes<'a>,
+    query: &'a QueryCode,
+    slots: I,
+    pool: &'a mut Pool,
+}
+
+impl<I: Iterator<Item = Slot>> CodeWork for Scan<'_, I> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<D: CodeDistance>(mut self, distance: D) {
+        let mut batch = [0; SCAN_BATCH];
+        loop {
+            let mut found = 0;
+            while found < SCAN_BATCH {
+                let Some(slot) = self.slots.next() else { break };
+                if (slot as usize) < self.codes.len {
+                    prefetch(self.codes.code(slot));
+                    batch[found] = slot;
+                    found += 1;
+                }
+            }
+            if found == 0 {
+                return;
+            }
+            let pool = &mut *self.pool;
+            self.codes.distances(distance, self.query.bytes(), &batch[..found], |slot, distance| {
+                pool.insert(distance, slot);
+            });
         }
     }
 }

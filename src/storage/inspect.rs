@@ -70,10 +70,7 @@ impl Store {
         if core.access == Access::Write {
             return Ok(Refresh::Nothing);
         }
-        // Each publication first takes the slot behind the present one.
-        let next = state.superblock.generation + 1;
-        let newer = superblock::read_slot(&*core.backend, &core.layout, next, false)?;
-        if newer.is_some_and(|found| found.generation >= next) {
+        if core.is_outdated(state.superblock.generation)? {
             return core.reload(&mut state);
         }
         let Some(mut position) = state.position else { return Ok(Refresh::Nothing) };
@@ -144,6 +141,16 @@ fn note<T>(findings: &mut Vec<Corruption>, outcome: Result<T>) -> Result<Option<
 }
 
 impl Core {
+    /// Whether something newer than `generation` was published. Each publication first takes the slot behind the
+    /// present one, so that looking there is enough, unless that slot is being written once more at this moment.
+    fn is_outdated(&self, generation: u64) -> Result<bool> {
+        let next = generation + 1;
+        Ok(match superblock::read_slot(&*self.backend, &self.layout, next, false)? {
+            Some(found) => found.generation >= next,
+            None => recover::newest(&*self.backend, &self.layout)?.generation >= next,
+        })
+    }
+
     /// Moves a reader on to the newest generation.
     fn reload(&self, state: &mut State) -> Result<Refresh> {
         let mut loaded = recover::load_pinned(&*self.backend, &self.layout, &self.pins)?;

@@ -273,13 +273,25 @@ impl Store {
     /// `InvalidOption` where an extent is listed twice or is neither live nor staged; `Io` where writing or space runs
     /// out before the sync, after which nothing changed; a failed sync poisons; `ReadOnly`, `Closed`, `Poisoned`.
     pub fn checkpoint(&self, root: &[u8], extents: &[Extent]) -> Result<CommitId> {
+        self.publish_root(root, extents, true)
+    }
+
+    /// As [`checkpoint`](Self::checkpoint), for the last one before closing: the file is left without a log.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn checkpoint_at_rest(&self, root: &[u8], extents: &[Extent]) -> Result<CommitId> {
+        self.publish_root(root, extents, false)
+    }
+
+    fn publish_root(&self, root: &[u8], extents: &[Extent], with_log: bool) -> Result<CommitId> {
         let core = &*self.core;
         let mut state = core.writable()?;
         core.check_still_there()?;
         core.ledger.lock().check_listed(extents)?;
         let manifest = Manifest { extents: extents.to_vec(), root: root.to_vec() }.encode()?;
         let commit = state.commit + 1;
-        let log = state.position.is_some().then_some(core.layout.log_first);
+        let log = (with_log && state.position.is_some()).then_some(core.layout.log_first);
         core.publish(
             &mut state,
             &Change { manifest: Some((manifest, extents)), commit, log, sync_first: true },
@@ -287,8 +299,9 @@ impl Store {
         Ok(CommitId(commit))
     }
 
-    /// Makes everything that this session appended durable, leaves the file without a log where the log is empty, gives the free end of
-    /// the file back, and releases the locks; what is pinned stays pinned. Closing twice does nothing.
+    /// Makes everything that this session appended durable, leaves the file without a log where the log is empty,
+    /// gives the free end of the file back, and releases the locks; what is pinned stays pinned. Closing twice does
+    /// nothing.
     ///
     /// # Errors
     /// `Io`; the locks are released all the same.
