@@ -1,5 +1,7 @@
 //! What a user relies on, one behaviour a test: what is refused and how it is said, handles, transactions, copies.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a failed test is a panic")]
+
 use lodedb::Collection;
 use lodedb::Database;
 use lodedb::DateTime;
@@ -8,6 +10,7 @@ use lodedb::Durability;
 use lodedb::Error;
 use lodedb::Fields;
 use lodedb::GeoPoint;
+use lodedb::Hit;
 use lodedb::IdKind;
 use lodedb::Limits;
 use lodedb::Maintenance;
@@ -425,7 +428,7 @@ fn bits_and_small_numbers_come_back_as_they_were_given() {
     }
     assert_eq!(packed.to_f32(), plain);
     let hits = bits.search().vector(&packed).run().unwrap();
-    assert_eq!(hits.iter().map(|hit| hit.distance()).collect::<Vec<_>>(), [0.0, 0.0]);
+    assert_eq!(hits.iter().map(Hit::distance).collect::<Vec<_>>(), [0.0, 0.0]);
 
     let bytes = db.collection("bytes", Schema::new(3).metric(Metric::Dot).dtype(Dtype::I8)).unwrap();
     bytes.upsert([Record::new(1).vector(vec![-128i8, 0, 127])]).unwrap();

@@ -1,6 +1,8 @@
 //! A disk that fails at the n-th call, for every n and every kind of call: errors and no panic, reading goes on,
 //! writing ends where the state of the disk is unknown, and what survives holds every acknowledged write and no half.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a failed test is a panic")]
+
 use lodedb::Backend;
 use lodedb::Database;
 use lodedb::Error;

@@ -1,5 +1,7 @@
 //! Every limit at one less, at its value, and at one more: the last is refused and changes nothing.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a failed test is a panic")]
+
 use lodedb::Collection;
 use lodedb::Database;
 use lodedb::Error;

@@ -3,6 +3,8 @@
 //! The collections of a history differ in ids, metrics and element types. After each step everything that can be
 //! read is compared with the model: through the collection, through a reader beside it, through snapshots taken before.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a failed test is a panic")]
+
 use lodedb::Collection;
 use lodedb::Database;
 use lodedb::DateTime;
@@ -127,7 +129,7 @@ impl VectorKind {
 
     /// Vector `seed` as a user gives it: as it is stored, or as plain numbers.
     fn given(&self, seed: u64) -> Vector {
-        if seed % 2 == 0 { self.stored(seed) } else { Vector::F32(self.values(seed)) }
+        if seed.is_multiple_of(2) { self.stored(seed) } else { Vector::F32(self.values(seed)) }
     }
 
     /// Score and distance by the book, and how large the terms of the sum were.
@@ -220,13 +222,17 @@ fn fields(seed: u64) -> Fields {
         ("name", Value::from(format!("record {seed} \"\u{1f48e}\""))),
         ("year", Value::from(1800 + (seed % 300) as i64)),
         ("share", Value::from(seed as f64 / 7.0)),
-        ("sold", Value::from(seed % 2 == 0)),
+        ("sold", Value::from(seed.is_multiple_of(2))),
         ("found", Value::from(DateTime::from_unix_micros(-(seed as i64)))),
         ("place", Value::from(GeoPoint::new((seed % 90) as f64, -12.5).unwrap())),
         ("nothing", Value::Null),
         ("nested", nested),
     ];
-    (0..).zip(all).filter(|(at, _)| random(seed, 100 + at) % 3 == 0).map(|(_, field)| field).collect()
+    (0..)
+        .zip(all)
+        .filter(|(at, _)| random(seed, 100 + at).is_multiple_of(3))
+        .map(|(_, field)| field)
+        .collect()
 }
 
 /// One write to one collection. Numbers of ids and seeds, not records, so that histories shrink and print well.
@@ -480,7 +486,7 @@ fn check_searches(kind: &Kind, snapshot: &Snapshot, map: &Map, seed: u64) {
 /// Compares everything that can be read in `snapshot` with `map`.
 fn check(kind: &Kind, snapshot: &Snapshot, map: &Map, seed: u64) {
     assert_eq!((snapshot.len(), snapshot.is_empty()), (map.len(), map.is_empty()));
-    for id in (0..IDS + BULK).step_by(if seed % 4 == 0 { 1 } else { 7 }).map(|n| kind.id(n)) {
+    for id in (0..IDS + BULK).step_by(if seed.is_multiple_of(4) { 1 } else { 7 }).map(|n| kind.id(n)) {
         assert_eq!(snapshot.get(&id).unwrap().as_ref(), map.get(&id));
         assert_eq!(snapshot.contains(&id).unwrap(), map.contains_key(&id));
     }
@@ -500,6 +506,7 @@ fn check_pages(snapshot: &Snapshot, whole: &[Record], page: usize) {
         let records: Vec<Record> = scan.limit(page).collect::<Result<_>>().unwrap();
         let done = records.len() < page;
         read.extend(records);
+        assert!(read.len() <= whole.len(), "the pages are more than the whole");
         if done {
             assert!(read == whole, "the pages are not the whole");
             return;
