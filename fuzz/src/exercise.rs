@@ -4,6 +4,7 @@
 //! sees what the reader saw, and what is written is there when the file is opened again.
 
 use super::image::Image;
+use super::samples;
 use lodedb::Collection;
 use lodedb::Database;
 use lodedb::Error;
@@ -18,8 +19,6 @@ use std::sync::Arc;
 const MOST_RECORDS: usize = 300;
 /// Collections that are looked at.
 const MOST_COLLECTIONS: usize = 4;
-/// Collections with fewer records than a graph is built for.
-const MOST_RECORDS_TO_MERGE: usize = 999;
 
 /// Records by collection.
 type Contents = BTreeMap<String, Vec<Record>>;
@@ -146,7 +145,7 @@ fn write_to(db: &Database) -> Result<Vec<(String, Record)>> {
         added.push((name, stored));
     }
     db.checkpoint()?;
-    let small = db.stats()?.collections.iter().all(|stats| stats.records <= MOST_RECORDS_TO_MERGE);
+    let small = db.stats()?.collections.iter().all(|stats| stats.records < samples::MOST_RECORDS as usize);
     if small {
         db.optimize(|_| std::ops::ControlFlow::Continue(()))?;
         db.compact()?;

@@ -19,6 +19,9 @@ use lodedb::VectorSchema;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+/// Records of the largest sample: from 1,000 on `optimize` builds a graph over them.
+pub const MOST_RECORDS: u64 = 1_100;
+
 /// A file, and what it shows.
 pub struct Sample {
     /// What it shows.
@@ -71,7 +74,7 @@ pub fn bytes_of(backend: &dyn Backend) -> Result<Vec<u8>> {
 
 /// A few numbers that differ from record to record.
 pub fn vector(seed: u64, dim: usize) -> Vec<f32> {
-    (0..dim as u64).map(|at| ((seed * 7 + at * 5 + seed * at) % 9) as f32 - 3.0).collect()
+    (0..dim as u64).map(|at| ((seed * 7 + at * 5 + seed * at) % (31 + at * 6)) as f32 - 9.0).collect()
 }
 
 /// Numbered records with a field or two.
@@ -133,6 +136,18 @@ pub fn log_behind_segments(db: &Database) -> Result<()> {
     numbers.upsert(numbered(9..11))?;
     numbers.upsert(numbered(20..22))?;
     numbers.delete([0u64, 20]).map(drop)
+}
+
+/// A collection of three dimensions under a graph, where [`MOST_RECORDS`] are enough for one, with records put in place
+/// of others since.
+pub fn graph(db: &Database, schema: Schema) -> Result<()> {
+    let many = db.collection("many", schema.metric(Metric::L2))?;
+    many.upsert(numbered(0..MOST_RECORDS))?;
+    many.optimize(|_| std::ops::ControlFlow::Continue(()))?;
+    let mut both = db.transaction()?;
+    both.collection("many")?.upsert(numbered(7..9))?;
+    both.collection("many")?.delete([3u64, 5])?;
+    both.commit()
 }
 
 /// Collections of every element type, sealed and in the log, and one that was dropped.
