@@ -9,6 +9,7 @@ use crate::error::Result;
 use crate::ids::IdKind;
 use crate::segment::ActiveSegment;
 use crate::segment::ExtentList;
+use crate::segment::FileParts;
 use crate::segment::Limits;
 use crate::segment::LiveSegment;
 use crate::segment::Merge;
@@ -72,6 +73,7 @@ impl State {
         }
         let catalog: Catalog = control::decode("catalog", &recovered.root)?;
         state.next_collection = catalog.next_collection;
+        let parts = FileParts::new(store, &recovered.extents);
         let mut numbers = BTreeSet::new();
         for entry in catalog.collections {
             entry.check(catalog.next_collection)?;
@@ -80,8 +82,7 @@ impl State {
                 return Err(Error::corrupt("catalog", 0, problem));
             }
             let schema = Arc::new(entry.schema);
-            let segments =
-                entry.segments.iter().map(|segment| segment.open(&schema, store, &recovered.extents));
+            let segments = entry.segments.iter().map(|segment| segment.open(&schema, &parts));
             let sealed = segments.collect::<Result<Vec<_>>>()?;
             if sealed.iter().any(|live| Some(live.segment.id_kind()) != entry.id_kind) {
                 let problem = format!("collection '{}' has a segment with ids of another kind", entry.name);

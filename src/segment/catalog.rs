@@ -22,6 +22,7 @@ use crate::vector::VectorType;
 use roaring::RoaringBitmap;
 use serde::Deserialize;
 use serde::Serialize;
+use std::cell::RefCell;
 use std::sync::Arc;
 
 /// Place of an extent in the manifest's list.
@@ -68,19 +69,13 @@ impl SegmentEntry {
     }
 
     /// The segment, its parts mapped and checked as far as that takes no time.
-    pub(crate) fn open(
-        &self,
-        schema: &Arc<Schema>,
-        store: &Store,
-        extents: &[Extent],
-    ) -> Result<LiveSegment> {
-        let file = File { store, extents };
+    pub(crate) fn open(&self, schema: &Arc<Schema>, file: &FileParts<'_>) -> Result<LiveSegment> {
         if self.vectors.len() != schema.vectors().len() {
             return Err(Error::corrupt("catalog", 0, "a segment has other vectors than its schema"));
         }
         let len = self.len as usize;
         let vectors = self.vectors.iter().zip(schema.vectors());
-        let vectors = vectors.map(|(entry, schema)| entry.open(*schema.ty(), len, &file));
+        let vectors = vectors.map(|(entry, schema)| entry.open(*schema.ty(), len, file));
         let segment = Segment::new(
             schema.clone(),
             self.len,
@@ -113,7 +108,7 @@ impl VectorEntry {
         Ok(Self { blocks, map, index })
     }
 
-    fn open(&self, ty: VectorType, len: usize, file: &File<'_>) -> Result<VectorPart> {
+    fn open(&self, ty: VectorType, len: usize, file: &FileParts<'_>) -> Result<VectorPart> {
         let blocks = self
             .blocks
             .iter()
@@ -129,17 +124,29 @@ impl VectorEntry {
     }
 }
 
-/// Where parts are looked up.
-struct File<'a> {
+/// The extents of a manifest, each of which is one part.
+pub(crate) struct FileParts<'a> {
     store: &'a Store,
     extents: &'a [Extent],
+    /// Which of them are parts already.
+    taken: RefCell<Vec<bool>>,
 }
 
-impl File<'_> {
+impl<'a> FileParts<'a> {
+    /// The extents of `store`'s manifest.
+    pub(crate) fn new(store: &'a Store, extents: &'a [Extent]) -> Self {
+        Self { store, extents, taken: RefCell::new(vec![false; extents.len()]) }
+    }
+
+    /// The part at `place`. One extent is never two parts: a few bytes in the catalog can't ask for many copies of it.
     fn part(&self, name: &'static str, place: Place) -> Result<Part> {
-        let extent = self.extents.get(place as usize);
-        let missing = || Error::corrupt("catalog", 0, format!("{name}: extent {place} is not listed"));
-        Part::in_file(self.store, name, *extent.ok_or_else(missing)?)
+        let problem = |what| Error::corrupt("catalog", 0, format!("{name}: extent {place} {what}"));
+        let extent = self.extents.get(place as usize).ok_or_else(|| problem("is not listed"))?;
+        match self.taken.borrow_mut().get_mut(place as usize) {
+            Some(taken) if !*taken => *taken = true,
+            _ => return Err(problem("is named twice")),
+        }
+        Part::in_file(self.store, name, *extent)
     }
 }
 
@@ -156,5 +163,23 @@ fn read_tombstones(part: &Part, len: u32) -> Result<RoaringBitmap> {
     match dead.max() {
         Some(max) if max >= len => Err(damaged(format!("slot {max} of {len}"))),
         _ => Ok(dead),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::storage::MemoryBackend;
+
+    #[test]
+    fn an_extent_is_one_part_only() {
+        let store = Store::create(Arc::new(MemoryBackend::new())).unwrap();
+        let mut writer = store.extent_writer(5).unwrap();
+        writer.write(b"bytes").unwrap();
+        let extents = [writer.finish().unwrap()];
+        let parts = FileParts::new(&store, &extents);
+        assert!(parts.part("ids", 1).is_err());
+        assert_eq!(parts.part("ids", 0).unwrap().all().unwrap(), b"bytes");
+        assert!(matches!(parts.part("fields", 0), Err(Error::Corrupt(_))));
     }
 }

@@ -83,3 +83,37 @@ impl FieldTable {
         (0..self.len as Slot).try_for_each(|slot| self.fields(slot).map(drop))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::IdKind;
+    use crate::segment::IdRef;
+    use crate::segment::IdTable;
+    use crate::segment::LiveSegment;
+    use crate::segment::Merge;
+    use crate::segment::Schema;
+    use crate::segment::Segment;
+    use std::sync::Arc;
+
+    /// A segment without vectors in which every second record claims all bytes of the table.
+    fn overlapping(len: u64) -> LiveSegment {
+        let mut bytes: Vec<u8> = (0..=len).flat_map(|at| (at % 2 * 1000).to_le_bytes()).collect();
+        bytes.resize(bytes.len() + 1000, 0);
+        let fields = FieldTable::open(Part::in_memory(bytes), len as usize).unwrap();
+        let ids: Vec<IdRef<'_>> = (0..len).map(IdRef::U64).collect();
+        let ids = IdTable::write(&Target::Memory, IdKind::U64, &ids).unwrap();
+        let schema = Arc::new(Schema::named([]));
+        let mut live = LiveSegment::new(Arc::new(Segment::new(schema, len as u32, ids, fields, vec![])));
+        (0..len as Slot).filter(|slot| slot % 2 == 1).for_each(|slot| live.bury(slot));
+        live
+    }
+
+    #[test]
+    fn fields_that_overlap_are_not_merged_into_many_times_their_bytes() {
+        let sources = [overlapping(100)];
+        let schema = sources[0].segment.schema().clone();
+        let merge = Merge { schema, sources: &sources, graph: false, keep_rows: false, progress: &|_| true };
+        assert!(matches!(merge.run(&Target::Memory), Err(Error::Corrupt(_))));
+    }
+}

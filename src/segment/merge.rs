@@ -201,11 +201,28 @@ impl Merge<'_> {
         let ids =
             origins.iter().map(|origin| self.sources[origin.source as usize].segment.id_ref(origin.slot));
         let ids = ids.collect::<Result<Vec<IdRef<'_>>>>()?;
+        let texts = ids.iter().map(|id| if let IdRef::Str(text) = id { text.len() } else { 0 });
+        self.check_total("ids", texts.sum(), |segment| segment.ids.part().len())?;
         IdTable::write(target, self.sources[0].segment.id_kind(), &ids)
+    }
+
+    /// Fails where the records to be written have more bytes than their sources: in a damaged table they overlap, and
+    /// a small file would become a huge one.
+    fn check_total(&self, part: &'static str, found: usize, len: impl Fn(&Segment) -> usize) -> Result<()> {
+        let most = self.sources.iter().map(|source| len(&source.segment)).sum();
+        match found <= most {
+            true => Ok(()),
+            false => Err(Error::corrupt(part, 0, format!("{found} bytes of records in a table of {most}"))),
+        }
     }
 
     fn write_fields(&self, origins: &[Origin], target: &Target<'_>) -> Result<FieldTable> {
         let table = |origin: &Origin| self.sources[origin.source as usize].segment.field_table();
+        let mut total = 0usize;
+        for origin in origins {
+            total = total.saturating_add(table(origin).encoded(origin.slot)?.len());
+        }
+        self.check_total("fields", total, |segment| segment.field_table().part().len())?;
         FieldTable::write(target, origins.iter().map(|origin| table(origin).encoded(origin.slot)))
     }
 

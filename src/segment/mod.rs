@@ -41,6 +41,7 @@ mod tests;
 pub(crate) use active::ActiveSegment;
 pub(crate) use build::SegmentBuilder;
 pub(crate) use build::check_id;
+pub(crate) use catalog::FileParts;
 pub(crate) use catalog::SegmentEntry;
 pub(crate) use field_table::FieldTable;
 pub(crate) use id_table::IdRef;
