@@ -5,6 +5,8 @@
 //! holds its answers. Once a format is released its files stay as they are for ever; until then
 //! `LODE_WRITE_GOLDEN=1 cargo test --test compat` makes both anew.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a failed test is a panic")]
+
 use lodedb::Backend;
 use lodedb::Database;
 use lodedb::Dtype;
@@ -31,7 +33,7 @@ use std::sync::Arc;
 use std::sync::Once;
 
 #[path = "../fuzz/src/lib.rs"]
-#[allow(dead_code, reason = "other tests use the rest")]
+#[allow(dead_code, unreachable_pub, reason = "a crate of its own, of which each test uses a part")]
 mod fuzz;
 
 use fuzz::samples;
@@ -59,7 +61,7 @@ fn types() -> Vec<VectorSchema> {
 /// The vector of `id` for a schema: as many ones and zeros, or small whole numbers, as it has dimensions.
 fn values(schema: &VectorSchema, id: u64) -> Vec<f32> {
     match schema.dim() {
-        16 => (0..16).map(|bit| (id * 2_654_435_761 >> bit & 1) as f32).collect(),
+        16 => (0..16).map(|bit| ((id * 2_654_435_761) >> bit & 1) as f32).collect(),
         dim => vector(id + 1, dim),
     }
 }

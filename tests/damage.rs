@@ -1,6 +1,8 @@
 //! A small database with each of its bytes flipped, cut at each length, and put together by someone who knows how:
 //! opening and reading it ends in an error or in the answer of the undamaged file.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a failed test is a panic")]
+
 use lodedb::Backend;
 use lodedb::Database;
 use lodedb::Error;
@@ -16,7 +18,7 @@ use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering;
 
 #[path = "../fuzz/src/lib.rs"]
-#[allow(dead_code, reason = "other tests use the rest")]
+#[allow(dead_code, unreachable_pub, reason = "a crate of its own, of which each test uses a part")]
 mod fuzz;
 
 use fuzz::exercise::exercise;

@@ -3,11 +3,14 @@
 //! `LODE_WRITE_CORPORA=1 cargo test --test fuzz_corpora` writes the seeds anew (`fuzz/corpus/*/seed-*`), after a
 //! change of the format. What fuzzing found is kept under other names and stays as it is.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "a failed test is a panic")]
+
 use std::fs;
 use std::path::Path;
 use std::path::PathBuf;
 
 #[path = "../fuzz/src/lib.rs"]
+#[allow(dead_code, unreachable_pub, reason = "a crate of its own, of which each test uses a part")]
 mod fuzz;
 
 use fuzz::format;

@@ -1,30 +1,21 @@
 //! Files made by someone who knows the format: every checksum is right, and what they say makes no sense. Opening and
 //! using them ends in an error or an answer, in bounded memory.
 
-use lodedb::Error;
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a failed test is a panic")]
+
 use lodedb::Metric;
 use lodedb::Record;
 use lodedb::Schema;
 use lodedb::VectorSchema;
-use std::sync::Arc;
 
 #[path = "../fuzz/src/lib.rs"]
-#[allow(dead_code, reason = "other tests use the rest")]
+#[allow(dead_code, unreachable_pub, reason = "a crate of its own, of which each test uses a part")]
 mod fuzz;
 
 use fuzz::exercise::exercise;
-use fuzz::exercise::open;
 use fuzz::format;
-use fuzz::image::Image;
 use fuzz::log_tail;
 use fuzz::samples;
-
-/// Opens a file for reading.
-fn refused(bytes: &[u8]) -> Error {
-    let image = Arc::new(Image::new(bytes.into()));
-    let opened = open(&image, true).map(drop);
-    opened.expect_err("it makes no sense")
-}
 
 /// The payloads of four commits: a collection of one vector, a record, a collection of two vectors, a record.
 fn two_collections() -> [Vec<u8>; 4] {
@@ -63,7 +54,7 @@ fn two_collections_of_one_number_in_the_log() {
     }
 }
 
-/// A file at rest whose superblock has the largest number at `at`.
+/// A file whose superblock has the largest number at `at`.
 fn with_largest(at: usize) -> Vec<u8> {
     let mut bytes = samples::file(false, samples::segments_and_log).unwrap();
     let slot = format::newest(&bytes).unwrap().at;

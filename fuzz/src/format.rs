@@ -9,8 +9,6 @@ use xxhash_rust::xxh3::xxh3_128;
 pub const PAGE: usize = 4096;
 /// Bytes with a checksum of their own.
 pub const BLOCK: usize = 64 << 10;
-/// The first byte behind the superblocks and what is reserved.
-pub const FIRST_EXTENT: usize = 64 << 10;
 /// Kind of a log frame that holds a commit.
 pub const COMMIT: u32 = 1;
 /// Kind of a log frame that tells where the log goes on.

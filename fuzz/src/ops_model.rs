@@ -271,7 +271,7 @@ impl Run {
             7 | 8 => self.delete(source),
             9 | 10 => self.search(source),
             11 => self.check_page(source),
-            12 => self.maintain(|db| db.checkpoint()),
+            12 => self.maintain(Database::checkpoint),
             13 => self.maintain(|db| db.optimize(|_| ControlFlow::Continue(()))),
             14 => self.maintain(Database::compact),
             15 => self.take_snapshot(),
@@ -292,7 +292,7 @@ impl Run {
     }
 
     /// Takes the outcome of a write that should turn the model into `after`.
-    fn wrote<T: PartialEq + std::fmt::Debug>(&mut self, after: Model, expected: T, outcome: Result<T>) {
+    fn wrote<T: PartialEq + std::fmt::Debug>(&mut self, after: Model, expected: &T, outcome: &Result<T>) {
         match outcome {
             Ok(found) => {
                 assert_eq!(found, expected);
@@ -300,7 +300,7 @@ impl Run {
                 self.perhaps.clear();
             }
             Err(error) => {
-                self.must_be_injected(&error);
+                self.must_be_injected(error);
                 self.perhaps.push(after);
                 self.check();
             }
@@ -317,7 +317,7 @@ impl Run {
         let mut after = self.model.clone();
         records.iter().for_each(|record| put(&mut after, record));
         let outcome = self.collection().upsert(records.clone());
-        self.wrote(after, distinct(&records), outcome);
+        self.wrote(after, &distinct(&records), &outcome);
     }
 
     fn insert(&mut self, source: &mut Source<'_>) {
@@ -331,7 +331,7 @@ impl Run {
             }
             put(&mut after, record);
         }
-        self.wrote(after, records.len(), outcome);
+        self.wrote(after, &records.len(), &outcome);
     }
 
     fn update(&mut self, source: &mut Source<'_>) {
@@ -343,7 +343,7 @@ impl Run {
             return;
         };
         change.into_iter().for_each(|(name, value)| drop(fields.insert(name, value)));
-        self.wrote(after, (), outcome);
+        self.wrote(after, &(), &outcome);
     }
 
     fn delete(&mut self, source: &mut Source<'_>) {
@@ -355,7 +355,7 @@ impl Run {
             assert!(matches!(outcome, Ok(0) | Err(Error::Poisoned { .. } | Error::Schema { .. })));
             return;
         }
-        self.wrote(after, deleted, outcome);
+        self.wrote(after, &deleted, &outcome);
     }
 
     fn transaction(&mut self, source: &mut Source<'_>) {
@@ -375,7 +375,7 @@ impl Run {
             after.remove(&gone);
             second.iter().for_each(|record| put(&mut after, record));
         }
-        self.wrote(after, (), outcome);
+        self.wrote(after, &(), &outcome);
     }
 
     fn maintain(&mut self, f: impl FnOnce(&Database) -> Result<()>) {

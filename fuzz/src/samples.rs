@@ -30,12 +30,15 @@ pub struct Sample {
     pub bytes: Vec<u8>,
 }
 
+/// What puts records into a new database.
+type Fill = fn(&Database) -> Result<()>;
+
 /// Every sample.
 ///
 /// # Errors
 /// Where the library fails.
 pub fn all() -> Result<Vec<Sample>> {
-    let parts: [(&'static str, bool, fn(&Database) -> Result<()>); 6] = [
+    let parts: [(&'static str, bool, Fill); 6] = [
         ("empty", true, |_| Ok(())),
         ("at_rest", true, ores),
         ("segments", true, segments),
