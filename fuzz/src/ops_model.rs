@@ -370,6 +370,10 @@ impl Run {
             collection.upsert(second.clone())?;
             if commit { transaction.commit() } else { Ok(()) }
         })();
+        if outcome.is_ok() && !commit {
+            self.check();
+            return;
+        }
         if commit {
             first.iter().for_each(|record| put(&mut after, record));
             after.remove(&gone);
