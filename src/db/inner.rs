@@ -246,14 +246,30 @@ impl Inner {
         writer.state = Arc::new(state);
         self.pending.lock().push_back((commit, writer.state.clone()));
         drop(writer);
-        if self.options.durability == Durability::Full {
-            self.store.sync(commit)?;
+        if self.options.durability == Durability::Full
+            && let Err(error) = self.store.sync(commit)
+        {
+            self.forget_lost();
+            return Err(error);
         }
         self.publish(commit);
         if full {
             self.signal.work();
         }
         Ok(())
+    }
+
+    /// After a sync that failed: whoever writes next begins, like readers, from what was acknowledged, and is told that
+    /// writing has ended instead of what a lost commit would have made of his write.
+    fn forget_lost(&self) {
+        let mut writer = self.writer.lock();
+        let mut pending = self.pending.lock();
+        let durable = self.store.durable();
+        pending.retain(|(commit, _)| *commit <= durable);
+        writer.state = match pending.back() {
+            Some((_, state)) => state.clone(),
+            None => self.published.read().clone(),
+        };
     }
 
     /// Lets readers see the states up to `commit`.
