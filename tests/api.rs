@@ -598,8 +598,8 @@ fn schemas_that_make_no_sense_are_refused() {
     let db = memory();
     let cases = [
         (Schema::new(0), "0 dimensions"),
-        (Schema::new(8).metric(Metric::Hamming), "hamming and binary go together"),
-        (Schema::new(8).dtype(Dtype::Binary), "hamming and binary go together"),
+        (Schema::new(8).metric(Metric::Hamming), "hamming needs the dtype binary"),
+        (Schema::new(8).dtype(Dtype::Binary), "binary vectors need the metric hamming"),
         (Schema::new(12).dtype(Dtype::Binary).metric(Metric::Hamming), "multiple of 8"),
         (Schema::named([]), "no vector"),
         (Schema::named([VectorSchema::new("v", 1), VectorSchema::new("v", 2)]), "twice"),
@@ -1357,4 +1357,25 @@ fn stats_count_what_there_is() {
     assert_eq!(all.file_bytes, std::fs::metadata(&path).unwrap().len());
     assert_eq!(all.uuid.len(), 32);
     assert!(all.live_bytes > 0 && all.commits >= 5);
+}
+
+#[test]
+fn damage_to_one_superblock_of_a_closed_file_takes_nothing_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("closed.lode");
+    let db = Database::open(&path).unwrap();
+    let points = db.collection("points", Schema::new(1)).unwrap();
+    for id in 0..5 {
+        points.upsert([Record::new(id).vector([1.0])]).unwrap();
+        db.checkpoint().unwrap();
+    }
+    db.close().unwrap();
+    let sound = std::fs::read(&path).unwrap();
+    for at in (0..4).flat_map(|slot| (0..512).map(move |byte| slot * 4096 + byte)) {
+        let mut damaged = sound.clone();
+        damaged[at] ^= 0x10;
+        std::fs::write(&path, &damaged).unwrap();
+        let reader = Options::new().read_only(true).open(&path).unwrap();
+        assert_eq!(reader.existing("points").unwrap().len().unwrap(), 5, "byte {at}");
+    }
 }

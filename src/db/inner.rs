@@ -228,9 +228,12 @@ impl Inner {
             return Err(Error::ReadOnly);
         }
         let writer = self.writer.lock();
-        match self.is_closed() {
-            true => Err(Error::Closed),
-            false => Ok(writer),
+        if self.is_closed() {
+            return Err(Error::Closed);
+        }
+        match self.store.poisoned() {
+            Some(cause) => Err(Error::Poisoned { cause }),
+            None => Ok(writer),
         }
     }
 

@@ -148,7 +148,7 @@ impl Database {
     /// ends, other writers wait and readers see nothing of it.
     ///
     /// # Errors
-    /// `ReadOnly`, `Closed`.
+    /// `ReadOnly`, `Poisoned`, `Closed`.
     pub fn transaction(&self) -> Result<Transaction<'_>> {
         Transaction::begin(self.shared.inner())
     }

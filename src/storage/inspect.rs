@@ -105,6 +105,12 @@ impl Store {
         Ok(findings)
     }
 
+    /// Why nothing can be written any more, where that is so.
+    #[must_use]
+    pub fn poisoned(&self) -> Option<String> {
+        self.core.durability.poisoned().map(str::to_owned)
+    }
+
     /// Figures about the file.
     ///
     /// # Errors
@@ -121,7 +127,7 @@ impl Store {
             log_bytes: state.log_spans.iter().map(|span| span.len).sum(),
             generation: state.superblock.generation,
             last_commit: CommitId(state.commit),
-            poisoned: core.durability.poisoned().map(str::to_owned),
+            poisoned: self.poisoned(),
             uuid: state.superblock.uuid,
             format: FORMAT,
         })

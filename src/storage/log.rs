@@ -213,6 +213,13 @@ pub(super) struct Replay {
     pub(super) end: Position,
 }
 
+/// Where the last log extent of a file of this length can end. The file may have grown since its length was synced, by
+/// what a merge was writing, which is at most everything anew, and by log extents; this leaves room for more than that.
+/// A forged link could otherwise make the file grow to any length.
+fn reach(file_bytes: u64) -> u64 {
+    file_bytes.saturating_mul(4).saturating_add(256 << 20)
+}
+
 /// Reads the log from `log` to its end and gives each commit to `visit`.
 ///
 /// # Errors
@@ -235,6 +242,10 @@ pub(super) fn replay(
         match end.advance(backend, layout)? {
             Found::Commit(frame) => visit(frame),
             Found::Link => {
+                if end.span.end() > reach(file_bytes) {
+                    let problem = format!("a link to byte {} of a file of {file_bytes}", end.span.end());
+                    return Err(Error::corrupt(PART, end.span.offset, problem));
+                }
                 spans.push(end.span);
                 occupied.add(PART, end.span)?;
             }

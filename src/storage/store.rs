@@ -407,6 +407,10 @@ impl Core {
         } else if state.position.is_some() {
             self.publish(state, &Change { manifest: None, commit, log: None, sync_first: false })?;
         }
+        if state.published && state.position.is_none() {
+            // Once more, so that two slots hold a file at rest: damage to one of them takes nothing back.
+            self.publish(state, &Change { manifest: None, commit, log: None, sync_first: false })?;
+        }
         if state.published {
             let mut ledger = self.ledger.lock();
             ledger.space.reclaim(|generation| self.pinned_before(generation));
