@@ -52,6 +52,10 @@ mod codec;
 mod db;
 mod error;
 mod graph;
+#[cfg_attr(
+    not(feature = "crash-testing"),
+    allow(unreachable_pub, reason = "the number of a commit is public for the crash enumerator")
+)]
 mod ids;
 mod metadata;
 mod quant;

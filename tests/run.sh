@@ -11,6 +11,7 @@ for component in rustfmt clippy; do
 done
 
 step cargo fmt --all --check
+step cargo clippy --workspace --all-targets --locked -- -D warnings
 step cargo clippy --workspace --all-targets --all-features --locked -- -D warnings
 step env RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
 # The feature opens the store to the crash enumerator and changes nothing else. Documentation tests are among these.

@@ -19,6 +19,9 @@ use roaring::RoaringBitmap;
 
 const PART: &str = "vectors";
 
+/// A row that no slot has any more.
+const NO_SLOT: Slot = Slot::MAX;
+
 /// Rows scored in one go by a scan: enough to keep the kernels busy, few enough to stay in the cache.
 const SCAN_ROWS: usize = 256;
 
@@ -128,28 +131,31 @@ impl RowStore {
         Ok((part.bytes(row * bytes..(row + 1) * bytes)?, norm))
     }
 
-    /// Scores every record that is not in `dead` and gives score and slot to `found`.
+    /// Scores every record that is not in `dead` and gives score and slot to `found`, in the order of the rows, which is
+    /// the order in memory. Keeps 4 bytes a row in memory where the order of the slots is another.
     pub(crate) fn scan(
         &self,
         scorer: &ExactScorer,
         dead: &RoaringBitmap,
         found: &mut dyn FnMut(f32, Slot),
     ) -> Result<()> {
-        if self.map.is_some() {
-            return self.scan_by_slot(scorer, dead, found);
-        }
+        let slots = self.slots_by_row()?;
+        let slot_of = |row: u32| match &slots {
+            Some(slots) => slots.get(row as usize).copied().unwrap_or(NO_SLOT),
+            None => row,
+        };
         let (mut scores, mut norms) = (Vec::with_capacity(SCAN_ROWS), Vec::with_capacity(SCAN_ROWS));
+        let bytes = self.ty.row_bytes();
         for (block, start) in self.blocks.iter().zip(&self.starts) {
             let rows = block.len as usize;
             for first in (0..rows).step_by(SCAN_ROWS) {
                 let last = rows.min(first + SCAN_ROWS);
                 self.read_norms(block, first..last, &mut norms)?;
-                let bytes = self.ty.row_bytes();
                 scores.clear();
                 scorer.score_rows(block.part.bytes(first * bytes..last * bytes)?, &norms, &mut scores);
                 for (row, score) in (first as u32..).zip(&scores) {
-                    let slot = start + row;
-                    if dead.is_empty() || !dead.contains(slot) {
+                    let slot = slot_of(start + row);
+                    if slot != NO_SLOT && (dead.is_empty() || !dead.contains(slot)) {
                         found(*score, slot);
                     }
                 }
@@ -158,17 +164,25 @@ impl RowStore {
         Ok(())
     }
 
-    fn scan_by_slot(
-        &self,
-        scorer: &ExactScorer,
-        dead: &RoaringBitmap,
-        found: &mut dyn FnMut(f32, Slot),
-    ) -> Result<()> {
-        for slot in (0..self.len as Slot).filter(|slot| !dead.contains(*slot)) {
-            let (row, norm) = self.row(slot)?;
-            found(scorer.score(row, norm), slot);
+    /// The slot of each row where there is a map.
+    fn slots_by_row(&self) -> Result<Option<Vec<Slot>>> {
+        let Some(map) = &self.map else { return Ok(None) };
+        let mut slots = vec![NO_SLOT; self.starts[self.starts.len() - 1] as usize];
+        let mut rows = ByteReader::new("row map", map.all()?);
+        for slot in 0..self.len as Slot {
+            let row = rows.u32()?;
+            match slots.get_mut(row as usize) {
+                Some(place) => *place = slot,
+                None => {
+                    return Err(Error::corrupt(
+                        PART,
+                        0,
+                        format!("slot {slot} has row {row}, which does not exist"),
+                    ));
+                }
+            }
         }
-        Ok(())
+        Ok(Some(slots))
     }
 
     fn read_norms(&self, block: &RowBlock, rows: std::ops::Range<usize>, out: &mut Vec<f32>) -> Result<()> {

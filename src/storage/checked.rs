@@ -124,21 +124,10 @@ impl CheckedBytes {
     }
 
     /// Whether there is no byte.
+    #[cfg(feature = "crash-testing")]
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.inner.len == 0
-    }
-
-    /// The part of the database that these bytes are, as errors name it.
-    #[must_use]
-    pub fn part(&self) -> &'static str {
-        self.inner.part
-    }
-
-    /// Offset of the first byte in the file; 0 for bytes of memory.
-    #[must_use]
-    pub fn file_offset(&self) -> u64 {
-        self.inner.offset
     }
 
     /// Whether every block was found good.

@@ -34,10 +34,13 @@ pub use extents::ExtentWriter;
 pub use file::FileBackend;
 pub(crate) use file::sync_folder_of;
 pub use inspect::Refresh;
+#[cfg(feature = "crash-testing")]
 pub use inspect::StoreStats;
 pub use layout::Extent;
+#[cfg(feature = "crash-testing")]
 pub use layout::Layout;
 pub use log::Frame;
+#[cfg(feature = "crash-testing")]
 pub use mutants::Mutant;
 #[cfg(feature = "crash-testing")]
 pub use mutants::choose;

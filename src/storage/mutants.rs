@@ -35,6 +35,7 @@ pub enum Mutant {
     UnpaddedLog,
 }
 
+#[cfg(feature = "crash-testing")]
 impl Mutant {
     /// All of them.
     pub const ALL: [Self; 14] = [

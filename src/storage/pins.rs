@@ -10,7 +10,7 @@ use std::sync::Arc;
 /// Keeps everything that was live when it was made readable, for as long as one of its clones lives.
 #[derive(Clone)]
 pub struct Pin {
-    held: Arc<Held>,
+    _held: Arc<Held>,
 }
 
 /// One use of one generation.
@@ -35,14 +35,6 @@ struct State {
     shared: bool,
 }
 
-impl Pin {
-    /// The generation that is pinned.
-    #[must_use]
-    pub fn generation(&self) -> u64 {
-        self.held.generation
-    }
-}
-
 impl PinTable {
     /// No pins yet, at generation `current`. A writer's pins stay in this process; a reader's are shared.
     pub(super) fn new(backend: Arc<dyn Backend>, current: u64, shared: bool) -> Arc<Self> {
@@ -59,7 +51,7 @@ impl PinTable {
         if state.shared && state.counts.get(&generation) == Some(&1) {
             drop(self.backend.pin(generation));
         }
-        Pin { held: Arc::new(Held { table: self.clone(), generation }) }
+        Pin { _held: Arc::new(Held { table: self.clone(), generation }) }
     }
 
     /// Pins `generation`, whatever the present one is: with the backend first.
@@ -69,7 +61,7 @@ impl PinTable {
             self.backend.pin(generation).map_err(|error| Error::io("lock what is being read", error))?;
         }
         *state.counts.entry(generation).or_default() += 1;
-        Ok(Pin { held: Arc::new(Held { table: self.clone(), generation }) })
+        Ok(Pin { _held: Arc::new(Held { table: self.clone(), generation }) })
     }
 
     /// From now on new pins pin `generation`.
@@ -130,7 +122,7 @@ mod tests {
         drop(pin);
         assert!(table.pinned_before(5));
         assert!(!table.pinned_before(4));
-        assert_eq!(clone.generation(), 4);
+        assert_eq!(clone._held.generation, 4);
         drop(clone);
         assert!(!table.pinned_before(5));
     }

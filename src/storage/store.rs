@@ -134,18 +134,19 @@ impl Store {
         core.publish(&mut state, &Change { manifest, commit: 0, log: None, sync_first: true })
     }
 
-    /// Opens a database. For [`Access::Write`] it takes the writer's lock and writes nothing.
+    /// As [`open_with`](Self::open_with), with the sizes that every database has.
     ///
     /// # Errors
-    /// `Locked`, `NotADatabase`, `UnsupportedFormat`, `Corrupt`, `Io`.
+    /// The same.
+    #[cfg(test)]
     pub fn open(backend: Arc<dyn Backend>, access: Access) -> Result<(Self, Recovered)> {
         Self::open_with(backend, access, &StoreOptions::default())
     }
 
-    /// As [`open`](Self::open), with other sizes.
+    /// Opens a database. For [`Access::Write`] it takes the writer's lock and writes nothing.
     ///
     /// # Errors
-    /// As [`open`](Self::open).
+    /// `Locked`, `NotADatabase`, `UnsupportedFormat`, `Corrupt`, `Io`.
     pub fn open_with(
         backend: Arc<dyn Backend>,
         access: Access,
@@ -260,6 +261,7 @@ impl Store {
     }
 
     /// Whether commits were recovered that have to be checkpointed before the first append.
+    #[cfg(any(test, feature = "crash-testing"))]
     #[must_use]
     pub fn needs_checkpoint(&self) -> bool {
         self.core.state.lock().tail_pending
