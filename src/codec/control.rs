@@ -33,7 +33,7 @@ pub(crate) fn encode<T: Serialize>(record: &T) -> Result<Vec<u8>> {
 /// The control record in `bytes`; bytes left over are an error. `part` names it in errors.
 pub(crate) fn decode<T: DeserializeOwned>(part: &'static str, bytes: &[u8]) -> Result<T> {
     let (record, used) = bincode::serde::decode_from_slice(bytes, config())
-        .map_err(|error| Error::corrupt(part, 0, format!("can't be decoded: {error}")))?;
+        .map_err(|_| Error::corrupt(part, 0, "its bytes are no such record"))?;
     match used == bytes.len() {
         true => Ok(record),
         false => Err(Error::corrupt(part, used as u64, "bytes too many")),

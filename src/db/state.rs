@@ -46,7 +46,10 @@ impl State {
     pub(super) fn same_collection(&self, name: &str, id: u32) -> Result<&CollectionState> {
         match self.collection(name)? {
             found if found.id == id => Ok(found),
-            _ => Err(Error::CollectionNotFound { name: name.to_owned(), existing: self.names() }),
+            _ => Err(Error::CollectionNotFound {
+                name: format!("{name} (as it was before it was dropped)"),
+                existing: self.names(),
+            }),
         }
     }
 
