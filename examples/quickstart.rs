@@ -35,8 +35,7 @@ fn field_guide() -> Result<()> {
     println!("\nGold, and what is like it:");
     let gold = minerals.get("gold")?.ok_or("the guide has gold")?;
     let vector = gold.get_vector("vector").ok_or("gold has a vector")?;
-    let hits = minerals.search().vector(vector).k(4).run()?;
-    print_hits(&hits[1..])?;
+    print_hits(&minerals.search().vector(vector).k(4).run()?[1..])?;
 
     minerals.update("gold", Fields::from_iter([("seen_at", Value::from("Sutter's Mill, California"))]))?;
     let deleted = minerals.delete(["pyrite", "chalcopyrite"])?;

@@ -36,6 +36,9 @@ use std::sync::atomic::Ordering;
 /// A transaction larger than this is made durable by a checkpoint, which writes its vectors once.
 const BULK_BYTES: usize = 4 << 20;
 
+/// A file of at most this many bytes in use is compacted when it is closed, which takes a few milliseconds.
+const TIDY_BYTES: u64 = 16 << 20;
+
 /// A write folds the active segments into the file itself when they hold this many times what they should.
 const ACTIVE_EXCESS: usize = 4;
 
@@ -337,9 +340,31 @@ impl Inner {
         if self.read_only || stats.poisoned.is_some() || !anything {
             return Ok(());
         }
-        let folded = Arc::new(fold(&self.store, &writer.state, &[], Store::checkpoint_at_rest)?);
+        let state = writer.state.clone();
+        self.rest_as(&mut writer, &state)?;
+        drop(state);
+        self.tidy(&mut writer)
+    }
+
+    /// Makes `state` the last one, without a log.
+    fn rest_as(&self, writer: &mut Writer, state: &State) -> Result<()> {
+        let folded = Arc::new(fold(&self.store, state, &[], Store::checkpoint_at_rest)?);
         writer.state = folded.clone();
         *self.published.write() = folded;
+        Ok(())
+    }
+
+    /// Moves the parts of a small file to its front, where the log left room, so that its end can be cut off.
+    fn tidy(&self, writer: &mut Writer) -> Result<()> {
+        let stats = self.store.stats()?;
+        if stats.live_bytes > TIDY_BYTES || stats.file_bytes < stats.live_bytes + stats.live_bytes / 4 {
+            return Ok(());
+        }
+        let target = Target::store(&self.store);
+        if let Some(state) = writer.state.moved_down(&target)? {
+            self.rest_as(writer, &state)?;
+            target.published();
+        }
         Ok(())
     }
 

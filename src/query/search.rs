@@ -143,7 +143,8 @@ fn again(error: &Error) -> Error {
     }
 }
 
-/// A record found by a search. Its fields are read when they are asked for.
+/// A record found by a search. Its fields are read when they are asked for, so a hit that is kept keeps the room of what
+/// is deleted meanwhile from being used again, as a [`Snapshot`](crate::Snapshot) does.
 ///
 /// `score` is larger for better hits with every metric: the cosine, the dot product, or the negated distance.
 /// `distance` is the metric's own: 1 - cosine, the negated dot product, the Euclidean distance (not squared), or the

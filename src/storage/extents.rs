@@ -82,9 +82,12 @@ impl Store {
         let bytes = core.map("extent", extent)?;
         let pages = extent.span(&core.layout, core.file_bytes()?)?.len;
         let align = core.layout.alignment(pages);
-        let Some(span) = core.ledger.lock().space.take_below(pages, align, extent.offset) else {
-            return Ok(None);
+        let below = {
+            let mut ledger = core.ledger.lock();
+            ledger.space.reclaim(|generation| core.pinned_before(generation));
+            ledger.space.take_below(pages, align, extent.offset)
         };
+        let Some(span) = below else { return Ok(None) };
         let moved = core.write_copy(span, &bytes);
         let mut ledger = core.ledger.lock();
         match moved {
