@@ -40,8 +40,8 @@ use std::time::Duration;
 const IDS: u64 = 24;
 /// Different vectors: few, so that there are ties.
 const VECTORS: u64 = 40;
-/// Records that a large write adds; with 1,000 or more of them graphs are built.
-const BULK: u64 = 200;
+/// Records that a large write adds: enough for a graph.
+const BULK: u64 = 1100;
 
 type Map = BTreeMap<RecordId, Record>;
 
