@@ -36,7 +36,7 @@ use std::sync::atomic::Ordering;
 /// A transaction larger than this is made durable by a checkpoint, which writes its vectors once.
 const BULK_BYTES: usize = 4 << 20;
 
-/// A file of at most this many bytes in use is compacted when it is closed, which takes a few milliseconds.
+/// A file of at most this many bytes in use is compacted when it is closed: there is little to move.
 const TIDY_BYTES: u64 = 16 << 20;
 
 /// A write folds the active segments into the file itself when they hold this many times what they should.

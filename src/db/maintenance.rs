@@ -318,8 +318,6 @@ pub(super) fn compact(inner: &Inner) -> Result<()> {
             job.run(inner, |set| wasteful(set).map(|live| vec![live]), &|_| true)?;
         }
     }
-    // What the merges left behind is free from the next checkpoint on: the first pass is to move into it.
-    inner.checkpoint()?;
     for _ in 0..COMPACTION_PASSES {
         // What the publication before this one left behind becomes free, and the free end of the file is cut off.
         inner.checkpoint()?;

@@ -1,9 +1,9 @@
 //! Exact scores of stored rows against one query.
 //!
 //! The query stays `f32`, whatever the rows are: half floats, brain floats and bytes are widened element by element, so
-//! that nothing of the query is lost. On x86-64 the kernels are our own, which are two to four times as fast as
-//! simsimd's in these mixed forms; elsewhere whole `f32` rows and bits go through simsimd, which has kernels for those
-//! processors, and the rest through what the compiler makes of plain Rust.
+//! that nothing of the query is lost. On x86-64 the kernels are our own, because simsimd has no such mixed forms;
+//! elsewhere whole `f32` rows and bits go through simsimd, which has kernels for those processors, and the rest through
+//! what the compiler makes of plain Rust.
 
 use crate::vector::Dtype;
 use crate::vector::Metric;
