@@ -10,6 +10,7 @@ use crate::graph::Graph;
 use crate::graph::GraphParams;
 use crate::graph::GraphView;
 use crate::graph::MAX_UPPER;
+use crate::graph::Measure;
 use crate::graph::NONE;
 use crate::graph::Progress;
 use crate::graph::duplicates::Duplicates;
@@ -19,6 +20,7 @@ use crate::graph::layer::UpperLayer;
 use crate::graph::layer::Word;
 use crate::graph::neighbors::Neighbor;
 use crate::graph::neighbors::select;
+use crate::graph::search::Beam;
 use crate::graph::search::Scratch;
 use crate::graph::search::search_layer;
 use crate::graph::search::walk;
@@ -43,17 +45,29 @@ const STRIPE: usize = 256;
 /// Times that nodes which can't be reached are linked anew. Each time may cut off others, fewer and fewer.
 const CONNECT_ROUNDS: usize = 3;
 
+/// The graph is measured with one in so many of the nodes that are inserted ...
+const UNSEEN_PART: usize = 64;
+/// ... but with at least so many, where these are at most a sixteenth ...
+const MIN_UNSEEN: usize = 48;
+/// ... and at most so many.
+const MAX_UNSEEN: usize = 512;
+
 /// Builds the graph of all codes, on the threads of the current rayon pool.
 ///
 /// # Errors
 /// `InvalidOption` for parameters out of range, `TooLarge` for more than 2^31 slots, `Cancelled` where `progress` gives
 /// false.
-pub(crate) fn build(codes: &Codes<'_>, params: GraphParams, progress: Progress<'_>) -> Result<Graph> {
+pub(crate) fn build(
+    codes: &Codes<'_>,
+    params: GraphParams,
+    progress: Progress<'_>,
+    measure: Measure<'_>,
+) -> Result<Graph> {
     check(codes, params)?;
     let duplicates = Duplicates::find(codes, |_| true);
     let mut builder = Builder::new(codes, params, duplicates, |slot| level_of(slot, params.m()));
     let all: Vec<u32> = (0..builder.order.len() as u32).collect();
-    builder.insert(&all, progress)?;
+    builder.insert_all(&all, progress, measure)?;
     Ok(builder.finish())
 }
 
@@ -151,8 +165,40 @@ impl<'a> Builder<'a> {
         self.graph.entry = self.entry.map_or(NONE, |entry| self.order[entry as usize]);
     }
 
+    /// Inserts the nodes at the given ascending places, and has the graph measured before the last few.
+    pub(super) fn insert_all(
+        &mut self,
+        places: &[u32],
+        progress: Progress<'_>,
+        measure: Measure<'_>,
+    ) -> Result<()> {
+        let unseen = self.unseen(places);
+        let seen: Vec<u32> =
+            places.iter().copied().filter(|place| unseen.binary_search(place).is_err()).collect();
+        self.insert(&seen, progress)?;
+        if unseen.len() >= MIN_UNSEEN {
+            let slots: Vec<Slot> = unseen.iter().map(|place| self.order[*place as usize]).collect();
+            measure(&self.graph.view(), &slots)?;
+        }
+        self.insert(&unseen, progress)
+    }
+
+    /// Places of nodes to measure the graph with, spread over those given. They are in layer 0 only, and no others have
+    /// their code.
+    fn unseen(&self, places: &[u32]) -> Vec<u32> {
+        let first = places.partition_point(|place| self.level(*place) > 0);
+        let heads = self.graph.duplicates.heads();
+        let fits = |place: &u32| heads.binary_search(&self.order[*place as usize]).is_err();
+        let fitting: Vec<u32> = places[first..].iter().copied().filter(fits).collect();
+        let wanted = (fitting.len() / UNSEEN_PART).clamp(MIN_UNSEEN, MAX_UNSEEN);
+        match fitting.len() < UNSEEN_PART * MIN_UNSEEN / 4 {
+            true => Vec::new(),
+            false => (0..wanted).map(|at| fitting[at * fitting.len() / wanted]).collect(),
+        }
+    }
+
     /// Inserts the nodes at the given ascending places.
-    pub(super) fn insert(&mut self, places: &[u32], progress: Progress<'_>) -> Result<()> {
+    fn insert(&mut self, places: &[u32], progress: Progress<'_>) -> Result<()> {
         let mut rest = places;
         while let Some(first) = rest.first() {
             let level = self.level(*first);
@@ -379,10 +425,11 @@ impl FindNeighbors<'_> {
         mates: &[u32],
     ) -> Option<u32> {
         let BuildScratch { search, mates: distances, candidates } = &mut *self.scratch;
-        let ef = self.builder.params.ef_construction();
-        search.pool.reset(ef);
+        let width = self.builder.params.ef_construction();
+        let beam = Beam::of_width(width);
+        search.pool.reset(width, None);
         if let Some(entry) = entry {
-            search_layer(distance, &self.builder.codes, layer, code, entry, ef, search);
+            search_layer(distance, &self.builder.codes, layer, code, entry, beam, search);
         }
         let nearest = search.pool.iter().next().map(|(_, id)| id);
         for (at, (id, distance)) in mates.iter().zip(distances).enumerate() {
@@ -420,9 +467,9 @@ impl CodeWork for FindReachable<'_> {
     fn run<D: CodeDistance>(self, distance: D) -> Vec<Neighbor> {
         let codes = &self.builder.codes;
         let code = codes.code(self.slot);
-        let ef = self.builder.params.ef_construction();
+        let beam = Beam::of_width(self.builder.params.ef_construction());
         // From the entry point and not from where the upper layers lead, which might be cut off as well.
-        search_layer(distance, codes, self.view.base, code, self.view.entry, ef, &mut self.scratch.search);
+        search_layer(distance, codes, self.view.base, code, self.view.entry, beam, &mut self.scratch.search);
         self.scratch.search.pool.iter().map(|(distance, id)| Neighbor { distance, id }).collect()
     }
 }

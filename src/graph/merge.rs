@@ -8,6 +8,7 @@ use crate::error::Result;
 use crate::graph::Graph;
 use crate::graph::GraphParams;
 use crate::graph::GraphView;
+use crate::graph::Measure;
 use crate::graph::Progress;
 use crate::graph::build::Builder;
 use crate::graph::build::build;
@@ -46,11 +47,12 @@ pub(crate) fn merge(
     codes: &Codes<'_>,
     params: GraphParams,
     progress: Progress<'_>,
+    measure: Measure<'_>,
 ) -> Result<Graph> {
     check(codes, params)?;
     let live = base_to_new.iter().flatten().count();
     if base.m != params.m() || live * MIN_LIVE.1 < base.len() * MIN_LIVE.0 {
-        return build(codes, params, progress);
+        return build(codes, params, progress, measure);
     }
     let images = Images::new(base, base_to_new, codes);
     let level = |slot: Slot| images.levels.get(&slot).copied();
@@ -71,7 +73,7 @@ pub(crate) fn merge(
     for place in old {
         builder.note_inserted(place);
     }
-    builder.insert(&new, progress)?;
+    builder.insert_all(&new, progress, measure)?;
     Ok(builder.finish())
 }
 

@@ -54,6 +54,7 @@ mod view;
 
 pub(crate) use build::build;
 pub(crate) use merge::merge;
+pub(crate) use search::Beam;
 pub(crate) use search::Scratch;
 pub(crate) use view::GraphView;
 
@@ -146,6 +147,10 @@ impl GraphParams {
 
 /// Told how many slots are inserted; gives whether to go on.
 pub(crate) type Progress<'a> = &'a (dyn Fn(usize) -> bool + Sync);
+
+/// Given the graph and some slots that are not in it yet, which can serve as queries to measure it with. Not called where
+/// few slots are inserted.
+pub(crate) type Measure<'a> = &'a mut dyn FnMut(&GraphView<'_>, &[Slot]) -> Result<()>;
 
 /// A finished graph in memory.
 #[derive(Debug, Clone, PartialEq, Eq)]

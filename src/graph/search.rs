@@ -7,8 +7,10 @@
 
 use crate::graph::layer::Layer;
 use crate::graph::layer::ids;
+use crate::ids::Slot;
 use crate::quant::Codes;
 use crate::quant::Pool;
+use crate::quant::Reach;
 use crate::vector::dispatch::prefetch;
 use crate::vector::kernels::CodeDistance;
 
@@ -66,22 +68,35 @@ impl VisitedSet {
         self.words.resize(words, 0);
     }
 
-    /// Adds an id and tells whether it is new; one that is too large is not.
+    /// Adds an id, which is below the number of ids, and tells whether it is new.
     #[inline(always)]
     pub(super) fn insert(&mut self, id: u32) -> bool {
-        let bit = 1 << (id % 64);
-        match self.words.get_mut(id as usize / 64) {
-            Some(word) => {
-                let new = *word & bit == 0;
-                *word |= bit;
-                new
-            }
-            None => false,
-        }
+        let Some(word) = self.words.get_mut(id as usize / 64) else { return false };
+        let old = *word;
+        *word = old | 1 << (id % 64);
+        old >> (id % 64) & 1 == 0
     }
 }
 
-/// Leaves in `scratch.pool` the `ef` nearest ids to `query` that a walk from `entry` finds.
+/// How many candidates a search keeps, and which it must not see.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Beam {
+    /// At most so many, at least 1.
+    pub(crate) width: usize,
+    /// How far they may be; `None` for any distance.
+    pub(crate) reach: Option<Reach>,
+    /// A slot that is passed over as if it were not there, for records that are queries themselves.
+    pub(crate) hidden: Option<Slot>,
+}
+
+impl Beam {
+    /// The `width` nearest.
+    pub(crate) fn of_width(width: usize) -> Self {
+        Self { width, reach: None, hidden: None }
+    }
+}
+
+/// Leaves in `scratch.pool` the nearest ids to `query` that a walk from `entry` finds, as many as the beam keeps.
 ///
 /// It ends: an id is put into the pool once, and expanded once.
 #[inline(always)]
@@ -91,24 +106,32 @@ pub(super) fn search_layer<D: CodeDistance, L: Layer>(
     layer: L,
     query: &[u8],
     entry: u32,
-    ef: usize,
+    beam: Beam,
     scratch: &mut Scratch,
 ) {
     let Scratch { visited, pool, batch } = scratch;
     visited.reset(layer.len());
-    pool.reset(ef);
-    if !visited.insert(entry) {
+    pool.reset(beam.width, beam.reach);
+    if let Some(hidden) = beam.hidden {
+        visited.insert(hidden);
+        visited.touched.push(hidden);
+    }
+    if entry as usize >= layer.len() {
         return;
     }
+    visited.insert(entry);
     visited.touched.push(entry);
     pool.insert(distance.one(query, codes.code(layer.slot(entry))), entry);
     loop {
         batch.len = 0;
-        for _ in 0..WIDTH {
-            let Some(id) = pool.next_unexpanded() else { break };
+        let mut expanded = 0;
+        while expanded < WIDTH
+            && let Some(id) = pool.next_unexpanded()
+        {
             batch.gather(codes, layer, id, visited);
+            expanded += 1;
         }
-        if batch.len == 0 && pool.unexpanded().next().is_none() {
+        if expanded == 0 {
             return;
         }
         for id in pool.unexpanded().take(WIDTH) {
@@ -116,26 +139,26 @@ pub(super) fn search_layer<D: CodeDistance, L: Layer>(
         }
         visited.touched.extend_from_slice(&batch.ids[..batch.len]);
         batch.measure(distance, codes, layer, query);
-        batch.keep_below(pool.bound());
-        for at in 0..batch.len {
-            if batch.distances[at] < pool.bound() && pool.insert(batch.distances[at], batch.ids[at]) {
-                prefetch(layer.row(batch.ids[at]).as_flattened());
-            }
-        }
+        batch.offer(layer, pool);
     }
 }
 
 impl Batch {
-    /// Adds the neighbors of `id` that were not visited.
+    /// Adds the neighbors of `id` that were not visited. Whether one was is a guess that fails often, so it is no branch: every
+    /// neighbor is written down, and the next one over it where it was visited.
     #[inline(always)]
     fn gather<L: Layer>(&mut self, codes: &Codes<'_>, layer: L, id: u32, visited: &mut VisitedSet) {
+        let room = self.ids.get_mut(self.len..).unwrap_or_default();
+        let mut new = 0;
         for neighbor in ids(layer.row(id), layer.len()) {
-            if self.len < MAX_BATCH && visited.insert(neighbor) {
-                prefetch(codes.code(layer.slot(neighbor)));
-                self.ids[self.len] = neighbor;
-                self.len += 1;
-            }
+            let Some(place) = room.get_mut(new) else { break };
+            *place = neighbor;
+            new += usize::from(visited.insert(neighbor));
         }
+        for neighbor in &room[..new] {
+            prefetch(codes.code(layer.slot(*neighbor)));
+        }
+        self.len += new;
     }
 
     /// Computes the distances.
@@ -151,18 +174,37 @@ impl Batch {
         }
     }
 
-    /// Drops what is not below `bound`, in an order kept and without a branch to guess.
+    /// Puts into the pool what is near enough. Few are, so sixteen distances at a time are compared with the bound.
     #[inline(always)]
-    fn keep_below(&mut self, bound: u32) {
-        let mut kept = 0;
-        for at in 0..self.len.min(MAX_BATCH) {
-            let (id, distance) = (self.ids[at], self.distances[at]);
-            self.ids[kept] = id;
-            self.distances[kept] = distance;
-            kept += usize::from(distance < bound);
+    fn offer<L: Layer>(&self, layer: L, pool: &mut Pool) {
+        let (ids, distances) = (&self.ids[..self.len], &self.distances[..self.len]);
+        let (blocks, rest) = distances.as_chunks::<16>();
+        for (block, ids) in blocks.iter().zip(ids.as_chunks::<16>().0) {
+            let mut near = below(block, pool.bound());
+            while near != 0 {
+                let at = near.trailing_zeros() as usize % 16;
+                near &= near - 1;
+                if pool.insert(block[at], ids[at]) {
+                    prefetch(layer.row(ids[at]).as_flattened());
+                }
+            }
         }
-        self.len = kept;
+        for (distance, id) in rest.iter().zip(&ids[distances.len() - rest.len()..]) {
+            if pool.insert(*distance, *id) {
+                prefetch(layer.row(*id).as_flattened());
+            }
+        }
     }
+}
+
+/// A bit for each distance that is below the bound.
+#[inline(always)]
+fn below(distances: &[u32; 16], bound: u32) -> u32 {
+    let mut bits = 0;
+    for (at, distance) in distances.iter().enumerate() {
+        bits |= u32::from(*distance < bound) << at;
+    }
+    bits
 }
 
 /// Walks from `id` to the neighbor nearest to `query`, as long as that is nearer. It ends, as every step is nearer.

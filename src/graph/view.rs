@@ -14,6 +14,7 @@ use crate::graph::layer::Layer;
 use crate::graph::layer::UpperLayer;
 use crate::graph::layer::Word;
 use crate::graph::layer::ids;
+use crate::graph::search::Beam;
 use crate::graph::search::Scratch;
 use crate::graph::search::search_layer;
 use crate::graph::search::walk;
@@ -96,27 +97,21 @@ impl<'a> GraphView<'a> {
         self.upper.get(..self.upper_len).unwrap_or_default()
     }
 
-    /// Appends to `out` up to `ef` of the slots nearest to the query by code, best first; ties go to the lower slot.
-    /// Dead slots are among them. The same graph, codes and query give the same answer on every processor.
+    /// Appends to `out` up to `beam.width` of the slots nearest to the query by code, best first. Dead slots are among them.
+    /// The same graph, codes and query give the same answer on every processor.
     pub(crate) fn search(
         &self,
         codes: &Codes<'_>,
         query: &QueryCode,
-        ef: usize,
+        beam: Beam,
         scratch: &mut Scratch,
         out: &mut Vec<Candidate>,
     ) {
-        if ef == 0 || self.len() == 0 {
+        if self.len() == 0 {
             return;
         }
-        query.form().dispatch(Search {
-            view: self,
-            codes,
-            query: query.bytes(),
-            ef: ef.min(self.len()),
-            scratch,
-        });
-        let end = out.len() + ef;
+        query.form().dispatch(Search { view: self, codes, query: query.bytes(), beam, scratch });
+        let end = out.len() + beam.width;
         for (distance, slot) in scratch.pool.iter() {
             let score = query.score(distance);
             let same = std::iter::once(slot).chain(self.members(slot));
@@ -321,7 +316,7 @@ struct Search<'a> {
     view: &'a GraphView<'a>,
     codes: &'a Codes<'a>,
     query: &'a [u8],
-    ef: usize,
+    beam: Beam,
     scratch: &'a mut Scratch,
 }
 
@@ -331,6 +326,6 @@ impl CodeWork for Search<'_> {
     #[inline(always)]
     fn run<D: CodeDistance>(self, distance: D) {
         let entry = self.view.descend(distance, self.codes, self.query);
-        search_layer(distance, self.codes, self.view.base, self.query, entry, self.ef, self.scratch);
+        search_layer(distance, self.codes, self.view.base, self.query, entry, self.beam, self.scratch);
     }
 }

@@ -23,6 +23,7 @@ mod sq7;
 pub(crate) mod tests;
 
 pub(crate) use pool::Pool;
+pub(crate) use pool::Reach;
 
 use crate::codec::ByteReader;
 use crate::codec::ByteWriter;
@@ -226,6 +227,24 @@ impl QueryCode {
     /// What [`CodeDistance`] takes as query.
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.bytes
+    }
+
+    /// The distance that counts as none where distances are compared by ratio: that of a vector to itself, or of two at a
+    /// right angle for products.
+    pub(crate) fn origin(&self) -> u32 {
+        match self.form {
+            CodeForm::Product => self.distance(0.0),
+            CodeForm::SquaredL2 | CodeForm::DifferingBits => 0,
+        }
+    }
+
+    /// The distance that has about this score.
+    pub(crate) fn distance(&self, score: f32) -> u32 {
+        let steps = ((score - self.start) / self.unit).round();
+        match self.form {
+            CodeForm::Product => NO_PRODUCT.wrapping_sub((steps as i32).cast_unsigned()),
+            CodeForm::SquaredL2 | CodeForm::DifferingBits => steps as u32,
+        }
     }
 
     /// An estimate of the internal score from a distance.

@@ -128,7 +128,7 @@ impl Codes<'_> {
         pool: &mut Pool,
         out: &mut Vec<Candidate>,
     ) {
-        pool.reset(limit);
+        pool.reset(limit, None);
         query.form.dispatch(Scan { codes: *self, query, slots: slots.into_iter(), pool });
         out.extend(pool.iter().map(|(distance, slot)| Candidate { score: query.score(distance), slot }));
     }

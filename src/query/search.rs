@@ -8,6 +8,8 @@ use crate::error::Result;
 use crate::ids::RecordId;
 use crate::ids::Slot;
 use crate::metadata::Fields;
+use crate::segment::Effort;
+use crate::segment::Known;
 use crate::segment::Limits;
 use crate::segment::LiveSegment;
 use crate::segment::Record;
@@ -16,14 +18,18 @@ use crate::segment::Vector;
 use crate::segment::VectorQuery;
 use crate::storage::Pin;
 use crate::vector::ExactScorer;
+use std::cmp::Reverse;
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 /// Hits where a search does not say how many.
 const DEFAULT_K: usize = 10;
 
-/// Candidates where a search does not say how many: recall@10 over 0.95 on the data of the benches.
-const DEFAULT_EF: usize = 64;
+/// Recall where a search does not say how much.
+const DEFAULT_RECALL: f32 = 0.98;
+/// Recalls that can be asked for.
+const RECALLS: RangeInclusive<f32> = 0.5..=0.999;
 
 /// A search for the records nearest to a vector, put together call by call.
 ///
@@ -47,13 +53,14 @@ pub struct Search {
     view: Result<View, Arc<Error>>,
     vector: Option<(Option<String>, Vector)>,
     k: usize,
-    ef: Option<usize>,
+    effort: Effort,
     exact: bool,
 }
 
 impl Search {
     pub(crate) fn new(view: Result<View>) -> Self {
-        Self { view: view.map_err(Arc::new), vector: None, k: DEFAULT_K, ef: None, exact: false }
+        let effort = Effort::Recall(DEFAULT_RECALL);
+        Self { view: view.map_err(Arc::new), vector: None, k: DEFAULT_K, effort, exact: false }
     }
 
     /// The vector to find neighbours of, among the vectors called `vector` or the only ones that there are.
@@ -74,10 +81,21 @@ impl Search {
         self
     }
 
-    /// How many candidates a graph keeps while it is searched, 1 to 65,536: more find more of the true neighbours
-    /// and take longer. Default: 64; never fewer than the hits wanted.
+    /// The share of the true nearest records that is to be found, 0.5 to 0.999. Default: 0.98.
+    ///
+    /// Each graph has measured, when it was built, what effort gives which recall, on its own records. So the share is one that
+    /// is kept on average, for queries of the same kind; [`Collection::measure_recall`](crate::Collection::measure_recall)
+    /// tells what it is. The last of this and [`ef`](Self::ef) counts.
+    pub fn recall(mut self, recall: f32) -> Self {
+        self.effort = Effort::Recall(recall);
+        self
+    }
+
+    /// In place of [`recall`](Self::recall): how many candidates a graph keeps while it is searched, 1 to 65,536; never fewer
+    /// than the hits wanted. More find more of the true neighbours and take longer. It is the number for a query of the
+    /// average kind: fewer are kept where the neighbours stand out, and more where they don't.
     pub fn ef(mut self, ef: usize) -> Self {
-        self.ef = Some(ef);
+        self.effort = Effort::Width(ef);
         self
     }
 
@@ -90,17 +108,19 @@ impl Search {
     /// Runs the search; the best hit comes first.
     ///
     /// # Errors
-    /// `InvalidOption` without a vector or for `k` or `ef` of 0, `TooLarge` beyond the limits, `DimensionMismatch`
+    /// `InvalidOption` without a vector, for `k` or `ef` of 0 and for a recall out of range, `TooLarge` beyond the limits,
+    /// `DimensionMismatch`
     /// and `InvalidVector` for a vector that does not fit the schema, `Schema` for a name that it does not have,
     /// `Corrupt` where the file is damaged, `Closed` and `CollectionNotFound` where there is nothing to search.
     pub fn run(self) -> Result<Vec<Hit>> {
         let view = self.view.as_ref().map_err(|error| again(error))?;
         let query = self.prepare(view)?;
+        let segments = by_size(view, query.vector);
         let mut top = Top::new(query.k);
-        for (segment, live) in (0..).zip(view.set.segments()).filter(|(_, live)| live.live() > 0) {
-            live.search(&query, &mut |score, slot| top.offer(Found { score, segment, slot }))?;
+        for (segment, live) in (0..).zip(&segments) {
+            let known = Known { worst: top.worst(), hidden: None };
+            live.search(&query, known, &mut |score, slot| top.offer(Found { score, segment, slot }))?;
         }
-        let segments: Vec<&LiveSegment> = view.set.segments().collect();
         let metric = view.set.schema.vectors()[query.vector].ty().metric;
         let hits = top.into_best().into_iter().map(|found| {
             let segment = &segments[found.segment as usize].segment;
@@ -118,17 +138,34 @@ impl Search {
         let index = view.set.schema.searched_vector(name.as_deref())?;
         let schema = &view.set.schema.vectors()[index];
         let values = vector.checked_query(schema.name(), schema.ty())?;
-        let ef = self.ef.unwrap_or(DEFAULT_EF.min(view.limits.ef));
-        for (name, value, limit) in [("k", self.k, view.limits.k), ("ef", ef, view.limits.ef)] {
+        let mut counts = vec![("k", self.k, view.limits.k)];
+        match self.effort {
+            Effort::Width(ef) => counts.push(("ef", ef, view.limits.ef)),
+            Effort::Recall(recall) if !RECALLS.contains(&recall) => {
+                let problem = format!("{recall}, and {} to {} is right", RECALLS.start(), RECALLS.end());
+                return Err(Error::InvalidOption { name: "recall", problem });
+            }
+            Effort::Recall(_) => {}
+        }
+        for (name, value, limit) in counts {
             if value == 0 {
                 return Err(Error::InvalidOption { name, problem: format!("0, and 1 to {limit} is right") });
             }
             Limits::check(name, value, limit)?;
         }
         let scorer = ExactScorer::new(schema.ty(), &values);
-        let (k, exact) = (self.k, self.exact);
-        Ok(VectorQuery { vector: index, values, scorer, k, ef: ef.max(k), exact })
+        let (k, effort, exact) = (self.k, self.effort, self.exact);
+        Ok(VectorQuery { vector: index, values, scorer, k, effort, exact })
     }
+}
+
+/// The segments with records, in the order in which they are searched: the largest graph first, because what it finds
+/// shortens the search of the others.
+fn by_size(view: &View, vector: usize) -> Vec<&LiveSegment> {
+    let mut segments: Vec<&LiveSegment> = view.set.segments().filter(|live| live.live() > 0).collect();
+    let has_graph = |live: &LiveSegment| live.vector(vector).is_ok_and(|part| part.index.is_some());
+    segments.sort_by_key(|live| Reverse((has_graph(live), live.live())));
+    segments
 }
 
 /// The same error once more: the builder may be run again.

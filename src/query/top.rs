@@ -59,6 +59,11 @@ impl Top {
         }
     }
 
+    /// The score of the worst of the best `k`, as soon as there are so many.
+    pub(crate) fn worst(&self) -> Option<f32> {
+        self.heap.peek().filter(|_| self.heap.len() >= self.k).map(|worst| worst.0.score)
+    }
+
     /// The best, the best first.
     pub(crate) fn into_best(self) -> Vec<Found> {
         self.heap.into_sorted_vec().into_iter().map(|Reverse(found)| found).collect()

@@ -11,6 +11,7 @@ use super::Schema;
 use super::Segment;
 use super::VectorIndex;
 use super::VectorPart;
+use super::calibration::Calibration;
 use super::part::Part;
 use super::rows::RowBlock;
 use crate::error::Error;
@@ -51,6 +52,7 @@ struct IndexEntry {
     quantizer: Vec<u8>,
     codes: Place,
     graph: Place,
+    calibration: Calibration,
 }
 
 impl SegmentEntry {
@@ -103,6 +105,7 @@ impl VectorEntry {
                 quantizer: index.quantizer().to_bytes(),
                 codes: extents.place(index.codes_part())?,
                 graph: extents.place(index.graph_part())?,
+                calibration: index.calibration().clone(),
             }),
         };
         Ok(Self { blocks, map, index })
@@ -118,7 +121,7 @@ impl VectorEntry {
         let index = self.index.as_ref().map(|index| {
             let quantizer = Quantizer::from_bytes(&ty, &index.quantizer)?;
             let (codes, graph) = (file.part("codes", index.codes)?, file.part("graph", index.graph)?);
-            VectorIndex::open(ty, quantizer, codes, graph, len)
+            VectorIndex::open(ty, quantizer, codes, graph, len)?.with_calibration(index.calibration.clone())
         });
         Ok(VectorPart { rows, index: index.transpose()? })
     }

@@ -1,14 +1,19 @@
 //! The vector index of a segment: codes by slot and the graph over them.
 
+use super::calibration::Calibration;
 use super::part::Part;
 use crate::error::Error;
 use crate::error::Result;
+use crate::graph::Beam;
 use crate::graph::GraphView;
 use crate::graph::Scratch;
+use crate::ids::Slot;
 use crate::quant::Candidate;
 use crate::quant::Codes;
 use crate::quant::Quantizer;
 use crate::quant::QueryCode;
+use crate::quant::Reach;
+use crate::storage::Advice;
 use crate::vector::VectorType;
 use std::cell::RefCell;
 
@@ -20,6 +25,21 @@ thread_local! {
     static SCRATCH: RefCell<(Scratch, Vec<Candidate>)> = RefCell::default();
 }
 
+/// How the graph is searched.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Lookup {
+    /// Results wanted, dead ones among them included.
+    pub(crate) rank: usize,
+    /// See [`Reach`]; `None` for a beam of fixed width.
+    pub(crate) slack: Option<u32>,
+    /// Most candidates.
+    pub(crate) width: usize,
+    /// The score that a result has to beat, as far as is known.
+    pub(crate) known: Option<f32>,
+    /// A slot that is passed over.
+    pub(crate) hidden: Option<Slot>,
+}
+
 /// Codes and graph of one vector, read in place.
 #[derive(Clone, Debug)]
 pub(crate) struct VectorIndex {
@@ -28,6 +48,7 @@ pub(crate) struct VectorIndex {
     codes: Part,
     graph: Part,
     len: usize,
+    calibration: Calibration,
 }
 
 impl VectorIndex {
@@ -42,12 +63,30 @@ impl VectorIndex {
         if codes.len() != quantizer.code_bytes() * len {
             return Err(Error::corrupt("codes", 0, format!("{} bytes for {len} records", codes.len())));
         }
-        Ok(Self { ty, quantizer, codes, graph, len })
+        codes.advise(Advice::Dense);
+        graph.advise(Advice::Dense);
+        Ok(Self { ty, quantizer, codes, graph, len, calibration: Calibration::default() })
+    }
+
+    /// The same index with what it knows of its recall.
+    ///
+    /// # Errors
+    /// `Corrupt` where these are numbers that can't have been measured.
+    pub(crate) fn with_calibration(self, calibration: Calibration) -> Result<Self> {
+        calibration.check()?;
+        Ok(Self { calibration, ..self })
     }
 
     /// The same index with each part replaced by what `f` makes of it.
     pub(crate) fn map_parts(&self, f: &mut dyn FnMut(&'static str, &Part) -> Result<Part>) -> Result<Self> {
-        Self::open(self.ty, self.quantizer, f("codes", &self.codes)?, f("graph", &self.graph)?, self.len)
+        let (codes, graph) = (f("codes", &self.codes)?, f("graph", &self.graph)?);
+        Self::open(self.ty, self.quantizer, codes, graph, self.len)?
+            .with_calibration(self.calibration.clone())
+    }
+
+    /// What the index knows of its recall.
+    pub(crate) fn calibration(&self) -> &Calibration {
+        &self.calibration
     }
 
     /// How codes are made.
@@ -75,18 +114,25 @@ impl VectorIndex {
         GraphView::new(self.graph.for_traversal(VERIFY_BUDGET)?, self.len)
     }
 
-    /// Gives `use_candidates` the `ef` slots that the graph finds nearest to `query`, best first.
+    /// Gives `use_candidates` the slots that the graph finds nearest to `query` by code, best first.
     pub(crate) fn search<R>(
         &self,
         query: &[f32],
-        ef: usize,
+        lookup: &Lookup,
         use_candidates: impl FnOnce(&[Candidate]) -> R,
     ) -> Result<R> {
         let (codes, graph) = (self.codes()?, self.graph()?);
         let query = QueryCode::new(&self.ty, &self.quantizer, query);
+        let reach = lookup.slack.map(|slack| Reach {
+            rank: lookup.rank,
+            slack,
+            origin: query.origin(),
+            known: lookup.known.map_or(u32::MAX, |score| query.distance(score)),
+        });
+        let beam = Beam { width: lookup.width, reach, hidden: lookup.hidden };
         SCRATCH.with_borrow_mut(|(scratch, candidates)| {
             candidates.clear();
-            graph.search(&codes, &query, ef, scratch, candidates);
+            graph.search(&codes, &query, beam, scratch, candidates);
             Ok(use_candidates(candidates))
         })
     }

@@ -19,6 +19,9 @@ use super::Segment;
 use super::Target;
 use super::VectorIndex;
 use super::VectorPart;
+use super::calibrate::Subject;
+use super::calibrate::calibrate;
+use super::calibration::Calibration;
 use super::part::Part;
 use super::rows::RowBlock;
 use super::rows::block_bytes;
@@ -83,6 +86,7 @@ struct Built {
     quantizer: Quantizer,
     codes: Vec<u8>,
     graph: Graph,
+    calibration: Calibration,
 }
 
 impl Merge<'_> {
@@ -106,11 +110,12 @@ impl Merge<'_> {
         let mut vectors = Vec::with_capacity(self.schema.vectors().len());
         let mut built = built.into_iter();
         for vector in 0..self.schema.vectors().len() {
+            let rows = self.write_rows(vector, &origins, target)?;
             let index = match (built.next(), &order) {
                 (Some(built), Some(order)) => Some(built.write(order, target)?),
                 _ => None,
             };
-            vectors.push(VectorPart { rows: self.write_rows(vector, &origins, target)?, index });
+            vectors.push(VectorPart { rows, index });
         }
         let (ids, fields) = (self.write_ids(&origins, target)?, self.write_fields(&origins, target)?);
         let segment = Segment::new(self.schema.clone(), origins.len() as u32, ids, fields, vectors);
@@ -157,18 +162,25 @@ impl Merge<'_> {
             None => self.train(vector, &ty, gathered)?,
         };
         let codes = self.encode(vector, &quantizer, gathered)?;
+        // Where few records are new, the graph is what it was.
+        let mut calibration = base.map(|(_, index)| index.calibration().clone()).unwrap_or_default();
         let graph = {
             let codes = Codes::new(&quantizer, &codes, gathered.len())?;
             let params = self.schema.graph_params();
+            let row = |slot: Slot| self.row(vector, gathered[slot as usize]);
+            let mut measure = |graph: &GraphView<'_>, unseen: &[Slot]| {
+                calibration = calibrate(&Subject { ty: &ty, codes: &codes, graph, unseen, row: &row })?;
+                Ok(())
+            };
             match base {
-                None => graph::build(&codes, params, self.progress)?,
+                None => graph::build(&codes, params, self.progress, &mut measure)?,
                 Some((source, index)) => {
-                    let view: GraphView<'_> = index.graph()?;
-                    graph::merge(&view, &self.places(source, gathered), &codes, params, self.progress)?
+                    let (view, places) = (index.graph()?, self.places(source, gathered));
+                    graph::merge(&view, &places, &codes, params, self.progress, &mut measure)?
                 }
             }
         };
-        Ok(Built { ty, quantizer, codes, graph })
+        Ok(Built { ty, quantizer, codes, graph, calibration })
     }
 
     /// Where each slot of `source` stands among the gathered records.
@@ -331,6 +343,7 @@ impl Built {
         }
         let codes = writer.finish()?;
         let graph = target.whole_part("graph", self.graph.seal(order))?;
-        VectorIndex::open(self.ty, self.quantizer, codes, graph, order.len())
+        let index = VectorIndex::open(self.ty, self.quantizer, codes, graph, order.len())?;
+        index.with_calibration(self.calibration)
     }
 }

@@ -23,6 +23,8 @@
 
 mod active;
 mod build;
+mod calibrate;
+mod calibration;
 mod catalog;
 mod field_table;
 mod id_table;
@@ -34,6 +36,7 @@ mod part;
 mod record;
 mod rows;
 mod schema;
+mod search;
 mod set;
 #[cfg(test)]
 mod tests;
@@ -41,6 +44,7 @@ mod tests;
 pub(crate) use active::ActiveSegment;
 pub(crate) use build::SegmentBuilder;
 pub(crate) use build::check_id;
+pub(crate) use calibration::Effort;
 pub(crate) use catalog::FileParts;
 pub(crate) use catalog::SegmentEntry;
 pub(crate) use field_table::FieldTable;
@@ -60,18 +64,17 @@ pub(crate) use rows::RowStore;
 pub use schema::Schema;
 pub use schema::VectorSchema;
 pub(crate) use schema::check_name;
+pub(crate) use search::Known;
+pub(crate) use search::VectorQuery;
 pub(crate) use set::SegmentSet;
 
-use crate::error::Error;
 use crate::error::Result;
 use crate::ids::IdKind;
 use crate::ids::RecordId;
 use crate::ids::Slot;
 use crate::metadata::Fields;
-use crate::vector::ExactScorer;
 use parking_lot::Mutex;
 use roaring::RoaringBitmap;
-use std::borrow::Cow;
 use std::sync::Arc;
 
 /// An immutable set of records.
@@ -221,22 +224,6 @@ pub(crate) struct LiveSegment {
     pub(crate) dead_part: Option<Part>,
 }
 
-/// What to look for in a segment, prepared once for all segments.
-pub(crate) struct VectorQuery<'a> {
-    /// Which of the schema's vectors.
-    pub(crate) vector: usize,
-    /// The query's numbers.
-    pub(crate) values: Cow<'a, [f32]>,
-    /// Scores stored rows.
-    pub(crate) scorer: ExactScorer,
-    /// Hits wanted.
-    pub(crate) k: usize,
-    /// Candidates that a graph keeps while it is searched, at least `k`.
-    pub(crate) ef: usize,
-    /// True to score every record.
-    pub(crate) exact: bool,
-}
-
 impl LiveSegment {
     /// A segment without tombstones.
     pub(crate) fn new(segment: Arc<Segment>) -> Self {
@@ -295,54 +282,5 @@ impl LiveSegment {
         let dead_part = self.dead_part.as_ref().map(|part| f("tombstones", part)).transpose()?;
         let segment = Segment::new(segment.schema.clone(), segment.len, ids, fields, vectors);
         Ok(Self { segment: Arc::new(segment), dead: self.dead.clone(), dead_part })
-    }
-
-    /// Gives score and slot of the best records to `found`: all that live where the search is exact or there is no
-    /// graph, else at least `min(k, live)` of them, rescored exactly.
-    pub(crate) fn search(&self, query: &VectorQuery<'_>, found: &mut dyn FnMut(f32, Slot)) -> Result<()> {
-        let part = self.vector(query.vector)?;
-        let index = part.index.as_ref().filter(|_| !query.exact && query.ef < self.live());
-        match index {
-            None => part.rows.scan(&query.scorer, &self.dead, found),
-            Some(index) => self.search_graph(part, index, query, found),
-        }
-    }
-
-    fn vector(&self, vector: usize) -> Result<&VectorPart> {
-        let missing = || Error::corrupt("segment", 0, format!("no vector {vector}"));
-        self.segment.vectors.get(vector).ok_or_else(missing)
-    }
-
-    /// The graph leads through dead records and they are dropped from what it found, so the pool grows with their
-    /// share; where they crowd around the query it grows again, until every slot would be scored anyway.
-    fn search_graph(
-        &self,
-        part: &VectorPart,
-        index: &VectorIndex,
-        query: &VectorQuery<'_>,
-        found: &mut dyn FnMut(f32, Slot),
-    ) -> Result<()> {
-        let (len, live) = (self.segment.len() as usize, self.live());
-        let rescored = query.ef.min(live).min((2 * query.k).max(query.k + 10));
-        let mut ef = query.ef * len / live;
-        while ef < len / 2 {
-            let done = index.search(&query.values, ef, |candidates| -> Result<bool> {
-                let alive =
-                    || candidates.iter().filter(|c| self.dead.is_empty() || !self.dead.contains(c.slot));
-                if alive().take(rescored).count() < rescored {
-                    return Ok(false);
-                }
-                for candidate in alive().take(rescored) {
-                    let (row, norm) = part.rows.row(candidate.slot)?;
-                    found(query.scorer.score(row, norm), candidate.slot);
-                }
-                Ok(true)
-            })??;
-            if done {
-                return Ok(());
-            }
-            ef *= 4;
-        }
-        part.rows.scan(&query.scorer, &self.dead, found)
     }
 }

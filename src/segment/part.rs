@@ -3,6 +3,7 @@
 use crate::codec::ByteReader;
 use crate::error::Error;
 use crate::error::Result;
+use crate::storage::Advice;
 use crate::storage::CheckedBytes;
 use crate::storage::Extent;
 use crate::storage::ExtentWriter;
@@ -48,6 +49,11 @@ impl Part {
         self.bytes.bytes(0..self.len())
     }
 
+    /// All bytes, for prefetching.
+    pub(crate) fn unverified(&self) -> &[u8] {
+        self.bytes.unverified()
+    }
+
     /// All bytes for a traversal, which checks what it reads at every use. Verification goes on by at most
     /// `budget` bytes, so that the searches after opening share its cost and a small file is verified at once.
     pub(crate) fn for_traversal(&self, budget: usize) -> Result<&[u8]> {
@@ -55,6 +61,11 @@ impl Part {
             self.bytes.verify_some(budget)?;
         }
         Ok(self.bytes.unverified())
+    }
+
+    /// Tells the operating system how the part will be read.
+    pub(crate) fn advise(&self, advice: Advice) {
+        self.bytes.advise(0..self.len(), advice);
     }
 
     /// Compares all bytes with their checksums.
@@ -65,7 +76,10 @@ impl Part {
     /// The `index`th little-endian u32 from byte `start` on.
     pub(crate) fn u32_at(&self, start: usize, index: usize) -> Result<u32> {
         let at = index.checked_mul(4).and_then(|at| at.checked_add(start)).unwrap_or(usize::MAX - 4);
-        ByteReader::new("part", self.bytes(at..at + 4)?).u32()
+        match self.bytes(at..at + 4)?.first_chunk() {
+            Some(word) => Ok(u32::from_le_bytes(*word)),
+            None => Err(Error::corrupt("part", at as u64, "four bytes are missing")),
+        }
     }
 
     /// The `index`th little-endian u64 from byte `start` on.

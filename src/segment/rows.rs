@@ -15,6 +15,7 @@ use crate::ids::Slot;
 use crate::vector::ExactScorer;
 use crate::vector::Metric;
 use crate::vector::VectorType;
+use crate::vector::dispatch::prefetch;
 use roaring::RoaringBitmap;
 
 const PART: &str = "vectors";
@@ -24,6 +25,8 @@ const NO_SLOT: Slot = Slot::MAX;
 
 /// Rows scored in one go by a scan: enough to keep the kernels busy, few enough to stay in the cache.
 const SCAN_ROWS: usize = 256;
+/// Rows here and there that are asked for together.
+const SCATTERED_ROWS: usize = 32;
 
 /// A run of rows written together.
 #[derive(Clone, Debug)]
@@ -119,6 +122,48 @@ impl RowStore {
     pub(crate) fn row(&self, slot: Slot) -> Result<(&[u8], f32)> {
         let (block, row) = self.place(slot)?;
         self.row_in(block, row)
+    }
+
+    /// Scores the records at `slots` and gives score and slot to `found`. All rows of a chunk are asked for before the first is
+    /// scored, so that waiting for memory overlaps.
+    pub(crate) fn score(
+        &self,
+        scorer: &ExactScorer,
+        slots: impl Iterator<Item = Slot>,
+        found: &mut dyn FnMut(f32, Slot),
+    ) -> Result<()> {
+        let mut slots = slots.peekable();
+        while slots.peek().is_some() {
+            let mut places = [(0, 0, 0); SCATTERED_ROWS];
+            let mut len = 0;
+            for (place, slot) in places.iter_mut().zip(&mut slots) {
+                let (block, row) = self.place(slot)?;
+                self.prefetch(block, row);
+                *place = (slot, block, row);
+                len += 1;
+            }
+            let mut rows: [(&[u8], f32); SCATTERED_ROWS] = [(&[], 0.0); SCATTERED_ROWS];
+            for (scored, (_, block, row)) in rows.iter_mut().zip(&places[..len]) {
+                *scored = self.row_in(*block, *row)?;
+            }
+            let mut scores = [0.0; SCATTERED_ROWS];
+            scorer.score_scattered(&rows[..len], &mut scores);
+            for ((slot, _, _), score) in places[..len].iter().zip(scores) {
+                found(score, *slot);
+            }
+        }
+        Ok(())
+    }
+
+    /// Asks for a row and its norm.
+    fn prefetch(&self, block: usize, row: usize) {
+        let RowBlock { part, len } = &self.blocks[block];
+        let bytes = self.ty.row_bytes();
+        prefetch(part.unverified().get(row * bytes..(row + 1) * bytes).unwrap_or_default());
+        if self.ty.metric == Metric::Cosine {
+            let norm = norms_start(&self.ty, *len as usize) + row * 4;
+            prefetch(part.unverified().get(norm..norm + 4).unwrap_or_default());
+        }
     }
 
     fn row_in(&self, block: usize, row: usize) -> Result<(&[u8], f32)> {

@@ -8,6 +8,7 @@ use crate::storage::backend::MappedBytes;
 use crate::storage::layout::Extent;
 use crate::storage::layout::Layout;
 use crate::storage::layout::stored_bytes;
+use crate::storage::mmap;
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -18,6 +19,17 @@ use std::sync::atomic::Ordering;
 #[derive(Clone)]
 pub struct CheckedBytes {
     inner: Arc<Inner>,
+}
+
+/// How bytes of a mapping will be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Advice {
+    /// Again and again, all over: in large pages, where there are such.
+    Dense,
+    /// A little here and there: without reading ahead.
+    Sparse,
+    /// Soon.
+    Needed,
 }
 
 /// What clones share.
@@ -142,6 +154,13 @@ impl CheckedBytes {
         (*self.inner.owner).as_ref().get(..self.inner.len).unwrap_or_default()
     }
 
+    /// Tells the operating system how the bytes in `range` will be read. Those in memory are not its concern.
+    pub fn advise(&self, range: Range<usize>, advice: Advice) {
+        if let (true, Some(bytes)) = (self.inner.is_mapped(), self.unverified().get(range)) {
+            mmap::advise(bytes, advice);
+        }
+    }
+
     /// The bytes as the file holds them: data, padding and table.
     pub(super) fn stored(&self) -> &[u8] {
         (*self.inner.owner).as_ref()
@@ -195,6 +214,11 @@ impl CheckedBytes {
 }
 
 impl Inner {
+    /// Whether the bytes can lie in a mapping: those that have checksums and are large do, unless the backend is memory.
+    fn is_mapped(&self) -> bool {
+        !self.verified.is_empty() && self.len >= self.block
+    }
+
     /// Whether `block` was found good.
     fn is_good(&self, block: usize) -> bool {
         self.verified

@@ -1,5 +1,6 @@
 //! Read-only mappings of ranges that the store never writes while they can be seen.
 
+use crate::storage::Advice;
 use memmap2::Mmap;
 use memmap2::MmapOptions;
 use std::fs::File;
@@ -30,3 +31,29 @@ impl AsRef<[u8]> for Mapping {
         &self.map
     }
 }
+
+/// Tells the operating system how `bytes` will be read; it may do what it likes.
+#[cfg(unix)]
+#[allow(unsafe_code, reason = "advice is given by address")]
+pub(crate) fn advise(bytes: &[u8], advice: Advice) {
+    use nix::sys::mman::MmapAdvise;
+    use std::ptr::NonNull;
+    const PAGE: usize = 4096;
+    let advice = match advice {
+        #[cfg(target_os = "linux")]
+        Advice::Dense => MmapAdvise::MADV_HUGEPAGE,
+        #[cfg(not(target_os = "linux"))]
+        Advice::Dense => MmapAdvise::MADV_NORMAL,
+        Advice::Sparse => MmapAdvise::MADV_RANDOM,
+        Advice::Needed => MmapAdvise::MADV_WILLNEED,
+    };
+    let before = bytes.as_ptr().addr() % PAGE;
+    let Some(start) = NonNull::new(bytes.as_ptr().wrapping_sub(before).cast_mut()) else { return };
+    // SAFETY: these three kinds of advice change no byte and no right of access; the range begins in the page of the first
+    // byte of a live slice and ends with it. Where pages are larger than supposed, the call fails, which does no harm.
+    let _ = unsafe { nix::sys::mman::madvise(start.cast(), before + bytes.len(), advice) };
+}
+
+/// Advice is taken on Unix only.
+#[cfg(not(unix))]
+pub(crate) fn advise(_bytes: &[u8], _advice: Advice) {}

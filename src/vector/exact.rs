@@ -88,6 +88,18 @@ impl ExactScorer {
         }
     }
 
+    /// Writes to `out` the score of each row, given with its inverse norm (used for cosine only).
+    pub(crate) fn score_scattered(&self, rows: &[(&[u8], f32)], out: &mut [f32]) {
+        match self.engine {
+            Engine::Own(cpu) => cpu.dispatch(ScoreScattered { scorer: self, rows, out }),
+            Engine::Simsimd => {
+                for ((row, inverse_norm), out) in rows.iter().zip(out) {
+                    *out = self.finish(self.score_by_simsimd(row), *inverse_norm);
+                }
+            }
+        }
+    }
+
     /// The raw product, squared distance or bit count, in the caller's instruction set.
     #[inline(always)]
     fn raw<S: Simd>(&self, simd: S, row: &[u8]) -> f32 {
@@ -148,6 +160,24 @@ impl Work for ScoreRow<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) -> f32 {
         self.scorer.finish(self.scorer.raw(simd, self.row), self.inverse_norm)
+    }
+}
+
+/// [`ExactScorer::score_scattered`], to be compiled for each instruction set.
+struct ScoreScattered<'a> {
+    scorer: &'a ExactScorer,
+    rows: &'a [(&'a [u8], f32)],
+    out: &'a mut [f32],
+}
+
+impl Work for ScoreScattered<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        for ((row, inverse_norm), out) in self.rows.iter().zip(self.out) {
+            *out = self.scorer.finish(self.scorer.raw(simd, row), *inverse_norm);
+        }
     }
 }
 
@@ -223,6 +253,9 @@ mod tests {
                 assert!((found - expected).abs() <= tolerance, "{ty:?} {engine:?}: {found} for {expected}");
                 let mut scores = Vec::new();
                 scorer.score_rows(&[&row[..], &row[..]].concat(), &[inverse_norm; 2], &mut scores);
+                assert_eq!(scores, [scorer.score(&row, inverse_norm); 2]);
+                let mut scores = [0.0; 2];
+                scorer.score_scattered(&[(&row[..], inverse_norm); 2], &mut scores);
                 assert_eq!(scores, [scorer.score(&row, inverse_norm); 2]);
             }
         }

@@ -1,0 +1,262 @@
+//! [`Calibration`]: what a sealed index knows of its own recall, and the [`Plan`] of a search that follows from it.
+//!
+//! Two things cost recall: the graph does not lead to a neighbor, or it does, but the neighbor's code puts it behind so
+//! many others that it is not rescored. For each of a few numbers of results, both are measured when the index is sealed
+//! (see [`calibrate`](super::calibrate)): the recall by the slack of the [`Reach`], and by the number of candidates that are
+//! rescored. Between the measured points the plan interpolates.
+
+use crate::codec::ByteReader;
+use crate::error::Result;
+use serde::Deserialize;
+use serde::Serialize;
+
+/// How much work a search may take.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Effort {
+    /// As many candidates as that, on average.
+    Width(usize),
+    /// As few as give this recall.
+    Recall(f32),
+}
+
+/// How an index is searched.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Plan {
+    /// See [`Reach`](crate::quant::Reach); `None` for a beam of fixed width.
+    pub(crate) slack: Option<u32>,
+    /// Most candidates.
+    pub(crate) width: usize,
+    /// Candidates that are rescored.
+    pub(crate) rescored: usize,
+}
+
+/// Recall by slack and by depth, for a few numbers of results.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Calibration {
+    /// By ascending `k`; empty where the index was too small or too uniform to be measured.
+    curves: Vec<Curve>,
+}
+
+/// What was measured for one number of results.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Curve {
+    /// Number of results.
+    pub(super) k: u32,
+    /// By ascending slack.
+    pub(super) slacks: Vec<SlackPoint>,
+    /// By ascending depth.
+    pub(super) depths: Vec<DepthPoint>,
+}
+
+/// What the graph finds with a slack.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub(super) struct SlackPoint {
+    /// In 1024ths, as in [`Reach`](crate::quant::Reach).
+    pub(super) slack: u32,
+    /// Share of the true results among the candidates.
+    pub(super) recall: f32,
+    /// Mean number of candidates within reach.
+    pub(super) width: f32,
+}
+
+/// What the best candidates by code hold.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub(super) struct DepthPoint {
+    /// Number of candidates.
+    pub(super) depth: u32,
+    /// Share of the true results among them.
+    pub(super) recall: f32,
+}
+
+/// Share of the permitted loss that may come from rescoring too few, which is cheaper than a wider search.
+const DEPTH_LOSS: f32 = 0.25;
+/// The widest beam is so many times the mean one, plus [`WIDTH_ROOM`]: it bounds the time of the worst query.
+const WIDTH_FACTOR: f32 = 8.0;
+/// See [`WIDTH_FACTOR`].
+const WIDTH_ROOM: usize = 256;
+/// Candidates where nothing was measured: so many times the number of results for the recalls up to the given one.
+const UNMEASURED: [(f32, usize); 5] = [(0.8, 2), (0.95, 6), (0.98, 10), (0.99, 16), (1.0, 48)];
+/// Points of a curve that a file may have.
+const MAX_POINTS: usize = 64;
+
+impl Calibration {
+    /// Of these curves, by ascending `k`.
+    pub(super) fn new(curves: Vec<Curve>) -> Self {
+        Self { curves }
+    }
+
+    /// `Ok` where the numbers are such as can be measured.
+    pub(super) fn check(&self) -> Result<()> {
+        let share = |recall: f32| (0.0..=1.0).contains(&recall);
+        let fits = |curve: &Curve| {
+            let widths = curve.slacks.iter().all(|point| point.width.is_finite() && point.width >= 0.0);
+            let shares = curve.slacks.iter().all(|point| share(point.recall));
+            curve.k > 0
+                && widths
+                && shares
+                && (1..=MAX_POINTS).contains(&curve.slacks.len())
+                && (1..=MAX_POINTS).contains(&curve.depths.len())
+                && curve.slacks.is_sorted_by(|a, b| a.slack < b.slack)
+                && curve.depths.iter().all(|point| point.depth >= curve.k && share(point.recall))
+                && curve.depths.is_sorted_by(|a, b| a.depth < b.depth)
+        };
+        let ascending = self.curves.is_sorted_by(|a, b| a.k < b.k);
+        match ascending && self.curves.len() <= MAX_POINTS && self.curves.iter().all(fits) {
+            true => Ok(()),
+            false => Err(ByteReader::new("calibration", &[]).error("numbers that can't have been measured")),
+        }
+    }
+
+    /// How to search for `k` results with this effort.
+    pub(crate) fn plan(&self, effort: Effort, k: usize) -> Plan {
+        let after = self.curves.partition_point(|curve| (curve.k as usize) < k);
+        let Some(upper) = self.curves.get(after).or(self.curves.last()) else { return unmeasured(effort, k) };
+        let lower = self.curves.get(after.saturating_sub(1)).unwrap_or(upper);
+        let (below, above) = (lower.choose(effort, k), upper.choose(effort, k));
+        // Both the slack and the depth per result change about evenly with the logarithm of `k`.
+        let (low, high) = ((lower.k as f32).ln(), (upper.k as f32).ln());
+        let part = if high > low { (((k as f32).ln() - low) / (high - low)).clamp(0.0, 1.0) } else { 0.0 };
+        let between = |below: f32, above: f32| below + (above - below) * part;
+        if let Effort::Width(wanted) = effort
+            && wanted > k
+            && (lower.widest().max(upper.widest()) as usize) < wanted
+        {
+            return unmeasured(effort, k);
+        }
+        let width = between(below.width, above.width).max(k as f32);
+        let rescored = (between(below.depth, above.depth) * k as f32).ceil() as usize;
+        Plan {
+            slack: Some(between(below.slack, above.slack).ceil() as u32),
+            width: (width * WIDTH_FACTOR) as usize + WIDTH_ROOM,
+            rescored: rescored.max(k),
+        }
+    }
+}
+
+/// What one curve advises.
+struct Choice {
+    slack: f32,
+    width: f32,
+    /// Candidates to rescore for each result.
+    depth: f32,
+}
+
+impl Curve {
+    fn choose(&self, effort: Effort, k: usize) -> Choice {
+        let wanted = match effort {
+            Effort::Recall(recall) => recall,
+            Effort::Width(width) => self.recall_of_width(width.max(k) as f32),
+        };
+        let (depth, recall) = self.depth(wanted);
+        let (slack, width) = match effort {
+            Effort::Recall(_) => self.slack_where(|point| point.recall, wanted / recall.max(wanted)),
+            Effort::Width(width) => self.slack_where(|point| point.width, width as f32),
+        };
+        Choice { slack, width, depth: depth as f32 / self.k as f32 }
+    }
+
+    /// The largest mean width that was measured.
+    fn widest(&self) -> f32 {
+        self.slacks.last().map_or(0.0, |point| point.width)
+    }
+
+    /// The least depth that leaves most of the permitted loss to the graph, and its recall.
+    fn depth(&self, wanted: f32) -> (u32, f32) {
+        let least = 1.0 - (1.0 - wanted) * DEPTH_LOSS;
+        let enough = self.depths.iter().find(|point| point.recall >= least).or(self.depths.last());
+        enough.map_or((self.k, 1.0), |point| (point.depth, point.recall))
+    }
+
+    /// The recall of the graph where the mean width is `width`.
+    fn recall_of_width(&self, width: f32) -> f32 {
+        let (slack, _) = self.slack_where(|point| point.width, width);
+        let at = self.slacks.partition_point(|point| (point.slack as f32) < slack);
+        self.slacks.get(at).or(self.slacks.last()).map_or(1.0, |point| point.recall)
+    }
+
+    /// Slack and mean width where `measure`, which rises with the slack, reaches `wanted`.
+    fn slack_where(&self, measure: impl Fn(&SlackPoint) -> f32, wanted: f32) -> (f32, f32) {
+        let at = self.slacks.partition_point(|point| measure(point) < wanted);
+        let Some(after) = self.slacks.get(at).or(self.slacks.last()) else { return (0.0, 0.0) };
+        let (slack, width) = (after.slack as f32, after.width);
+        let Some(before) = at.checked_sub(1).and_then(|at| self.slacks.get(at)) else {
+            return (slack, width);
+        };
+        let (low, high) = (measure(before), measure(after));
+        let part = if high > low { ((wanted - low) / (high - low)).clamp(0.0, 1.0) } else { 1.0 };
+        let (first_slack, first_width) = (before.slack as f32, before.width);
+        (first_slack + (slack - first_slack) * part, first_width + (width - first_width) * part)
+    }
+}
+
+/// A beam of fixed width, for an index that could not measure itself.
+fn unmeasured(effort: Effort, k: usize) -> Plan {
+    let width = match effort {
+        Effort::Width(width) => width.max(k),
+        Effort::Recall(recall) => {
+            let (_, factor) = UNMEASURED.iter().find(|(most, _)| recall <= *most).unwrap_or(&UNMEASURED[4]);
+            k * factor + 32
+        }
+    };
+    Plan { slack: None, width, rescored: (2 * k).max(k + 10) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn curve(k: u32) -> Curve {
+        let slack = |slack, recall, width| SlackPoint { slack, recall, width };
+        let depth = |times, recall| DepthPoint { depth: k * times, recall };
+        Curve {
+            k,
+            slacks: vec![slack(0, 0.5, k as f32), slack(100, 0.9, 40.0 + k as f32), slack(300, 1.0, 500.0)],
+            depths: vec![depth(1, 0.9), depth(2, 0.99), depth(4, 1.0)],
+        }
+    }
+
+    #[test]
+    fn more_recall_takes_more_of_everything() {
+        let calibration = Calibration::new(vec![curve(1), curve(10), curve(100)]);
+        calibration.check().unwrap();
+        for k in [1, 3, 10, 50, 100, 5000] {
+            let plans: Vec<Plan> =
+                (50..=100).map(|recall| calibration.plan(Effort::Recall(recall as f32 / 100.0), k)).collect();
+            // Where more are rescored, the graph may lose a little more.
+            assert!(plans.is_sorted_by(|a, b| a.slack <= b.slack || a.rescored < b.rescored));
+            assert!(plans.is_sorted_by_key(|plan| plan.rescored));
+            assert!(plans.iter().all(|plan| plan.rescored >= k && plan.width >= k), "{k}");
+        }
+        let half = calibration.plan(Effort::Recall(0.5), 10);
+        assert_eq!((half.slack, half.rescored), (Some(14), 10));
+        let all = calibration.plan(Effort::Recall(1.0), 10);
+        assert_eq!((all.slack, all.rescored), (Some(300), 40));
+    }
+
+    #[test]
+    fn a_width_is_a_mean_width() {
+        let calibration = Calibration::new(vec![curve(10)]);
+        assert_eq!(calibration.plan(Effort::Width(50), 10).slack, Some(100));
+        assert_eq!(calibration.plan(Effort::Width(10), 10).slack, Some(0));
+        assert_eq!(calibration.plan(Effort::Width(500), 10).slack, Some(300));
+        assert_eq!(calibration.plan(Effort::Width(9999), 10).slack, None);
+    }
+
+    #[test]
+    fn without_measurements_the_beam_has_a_fixed_width() {
+        let plan = Calibration::default().plan(Effort::Width(64), 10);
+        assert_eq!(plan, Plan { slack: None, width: 64, rescored: 20 });
+        assert!(Calibration::default().plan(Effort::Recall(0.98), 100).width >= 1000);
+    }
+
+    #[test]
+    fn numbers_that_were_not_measured_are_refused() {
+        let mut wrong = curve(10);
+        wrong.slacks[1].recall = f32::NAN;
+        assert!(Calibration::new(vec![wrong]).check().is_err());
+        let mut wrong = curve(10);
+        wrong.depths[0].depth = 9;
+        assert!(Calibration::new(vec![wrong]).check().is_err());
+        assert!(Calibration::new(vec![curve(10), curve(10)]).check().is_err());
+    }
+}

@@ -1,0 +1,100 @@
+//! Searching one segment for the vectors nearest to a query.
+
+use super::LiveSegment;
+use super::VectorIndex;
+use super::VectorPart;
+use super::calibration::Effort;
+use super::index::Lookup;
+use crate::error::Error;
+use crate::error::Result;
+use crate::ids::Slot;
+use crate::vector::ExactScorer;
+use std::borrow::Cow;
+
+/// What to look for in a segment, prepared once for all segments.
+pub(crate) struct VectorQuery<'a> {
+    /// Which of the schema's vectors.
+    pub(crate) vector: usize,
+    /// The query's numbers.
+    pub(crate) values: Cow<'a, [f32]>,
+    /// Scores stored rows.
+    pub(crate) scorer: ExactScorer,
+    /// Hits wanted.
+    pub(crate) k: usize,
+    /// How much work a graph may take.
+    pub(crate) effort: Effort,
+    /// True to score every record.
+    pub(crate) exact: bool,
+}
+
+/// What is known before a segment is searched.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Known {
+    /// The score of the worst of `k` records found in other segments.
+    pub(crate) worst: Option<f32>,
+    /// A slot that is to be passed over.
+    pub(crate) hidden: Option<Slot>,
+}
+
+impl LiveSegment {
+    /// Gives score and slot of the best records to `found`: all that live where the search is exact or there is no
+    /// graph, else at least `min(k, live)` of them, rescored exactly, unless better ones are known.
+    pub(crate) fn search(
+        &self,
+        query: &VectorQuery<'_>,
+        known: Known,
+        found: &mut dyn FnMut(f32, Slot),
+    ) -> Result<()> {
+        let part = self.vector(query.vector)?;
+        let all = query.exact || matches!(query.effort, Effort::Width(width) if width >= self.live());
+        match part.index.as_ref().filter(|_| !all && query.k < self.live()) {
+            None => part.rows.scan(&query.scorer, &self.dead, found),
+            Some(index) => self.search_graph(part, index, query, known, found),
+        }
+    }
+
+    /// The vector at this place of the schema.
+    pub(crate) fn vector(&self, vector: usize) -> Result<&VectorPart> {
+        let missing = || Error::corrupt("segment", 0, format!("no vector {vector}"));
+        self.segment.vectors().get(vector).ok_or_else(missing)
+    }
+
+    /// The graph leads through dead records and they are dropped from what it found, so more are looked for, by their
+    /// share; where they crowd around the query, more again, until every slot would be scored anyway.
+    fn search_graph(
+        &self,
+        part: &VectorPart,
+        index: &VectorIndex,
+        query: &VectorQuery<'_>,
+        known: Known,
+        found: &mut dyn FnMut(f32, Slot),
+    ) -> Result<()> {
+        let (len, live) = (self.segment.len() as usize, self.live());
+        let plan = index.calibration().plan(query.effort, query.k);
+        let is_alive = |slot: Slot| self.dead.is_empty() || !self.dead.contains(slot);
+        let mut more = len.div_ceil(live);
+        while query.k * more < len / 2 {
+            let lookup = Lookup {
+                rank: query.k * more,
+                slack: plan.slack,
+                width: plan.width * more,
+                known: known.worst,
+                hidden: known.hidden,
+            };
+            let done = index.search(&query.values, &lookup, |candidates| -> Result<bool> {
+                let alive =
+                    || candidates.iter().map(|candidate| candidate.slot).filter(|slot| is_alive(*slot));
+                if alive().take(query.k).count() < query.k {
+                    return Ok(false);
+                }
+                part.rows.score(&query.scorer, alive().take(plan.rescored), found)?;
+                Ok(true)
+            })??;
+            if done {
+                return Ok(());
+            }
+            more *= 4;
+        }
+        part.rows.scan(&query.scorer, &self.dead, found)
+    }
+}
