@@ -30,6 +30,7 @@ use crate::quant::CodeForm;
 use crate::quant::CodeWork;
 use crate::quant::Codes;
 use crate::quant::Pool;
+use crate::quant::Reach;
 use crate::vector::kernels::CodeDistance;
 use rayon::prelude::*;
 use std::cmp::Reverse;
@@ -38,6 +39,9 @@ use std::cmp::Reverse;
 const BATCH_PART: usize = 16;
 /// ... and has at most so many nodes, as each is compared with all the others.
 const MAX_BATCH: usize = 1024;
+/// Slack of the search for candidates, in 1024ths. On 784 dimensions it takes two fifths off the time of building, on 128
+/// a sixth; with 160, a seventh more, but then searches for a recall of 0.999 take a sixth longer.
+const SLACK: u32 = 256;
 /// Nodes of a batch that a thread takes at least.
 const MIN_TASK: usize = 8;
 /// Rows whose links back one thread writes.
@@ -257,6 +261,12 @@ impl<'a> Builder<'a> {
         }
     }
 
+    /// How far candidates are looked for: where the nearest stand out, fewer are needed.
+    fn beam(&self) -> Beam {
+        let reach = Reach { rank: self.params.m(), slack: SLACK, origin: 0, known: u32::MAX };
+        Beam { width: self.params.ef_construction(), reach: Some(reach), hidden: None }
+    }
+
     /// The id in a layer of the node at a place in the order.
     fn id(&self, layer: usize, place: u32) -> u32 {
         if layer == 0 { self.order[place as usize] } else { place }
@@ -425,9 +435,8 @@ impl FindNeighbors<'_> {
         mates: &[u32],
     ) -> Option<u32> {
         let BuildScratch { search, mates: distances, candidates } = &mut *self.scratch;
-        let width = self.builder.params.ef_construction();
-        let beam = Beam::of_width(width);
-        search.pool.reset(width, None);
+        let beam = self.builder.beam();
+        search.pool.reset(beam.width, beam.reach);
         if let Some(entry) = entry {
             search_layer(distance, &self.builder.codes, layer, code, entry, beam, search);
         }
