@@ -89,6 +89,7 @@ pub use metadata::DateTime;
 pub use metadata::Fields;
 pub use metadata::GeoPoint;
 pub use metadata::Value;
+pub use quant::Quantization;
 pub use query::Hit;
 pub use query::Scan;
 pub use query::Search;

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 /// A set of vectors with queries and their exact neighbours.
 pub(crate) struct Dataset {
+    #[allow(dead_code, reason = "each bench uses a part of this module")]
     pub(crate) name: &'static str,
     pub(crate) metric: Metric,
     pub(crate) base: Matrix,
@@ -23,6 +24,12 @@ pub(crate) struct Matrix {
 }
 
 impl Matrix {
+    /// Rows of `dim` numbers each.
+    #[allow(dead_code, reason = "each bench uses a part of this module")]
+    pub(crate) fn new(dim: usize, values: Vec<f32>) -> Self {
+        Self { dim, values }
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.values.len() / self.dim
     }
@@ -48,6 +55,26 @@ pub(crate) fn load(name: &'static str, metric: Metric) -> Option<Dataset> {
     let (answers, ids) = read_npy(&folder.join("gt_ids.npy"));
     let nearest = ids.chunks(answers).map(|row| row.iter().map(|id| *id as u32).collect()).collect();
     Some(Dataset { name, metric, base: matrix("base.npy"), queries: matrix("queries.npy"), nearest })
+}
+
+/// A set whose ten nearest are found by exact search.
+#[allow(dead_code, reason = "each bench uses a part of this module")]
+pub(crate) fn with_answers(name: &'static str, metric: Metric, base: Matrix, queries: Matrix) -> Dataset {
+    let backend = std::sync::Arc::new(lodedb::MemoryBackend::new());
+    let options = lodedb::Options::new().maintenance(lodedb::Maintenance::Manual);
+    let db = options.open_backend(backend, "answers").expect("a database in memory");
+    let records = db.collection("all", lodedb::Schema::new(base.dim).metric(metric)).expect("a collection");
+    for first in (0..base.len()).step_by(10_000) {
+        let ids = first..(first + 10_000).min(base.len());
+        let batch = ids.map(|id| lodedb::Record::new(id as u64).vector(base.row(id)));
+        records.upsert(batch).expect("records that fit");
+    }
+    let answers = |query: usize| {
+        let hits = records.search().vector(queries.row(query)).k(10).exact(true).run().expect("a search");
+        hits.iter().map(|hit| hit.id().as_u64().expect("ids are numbers") as u32).collect()
+    };
+    let nearest = (0..queries.len()).map(answers).collect();
+    Dataset { name, metric, base, queries, nearest }
 }
 
 impl Dataset {

@@ -152,6 +152,16 @@ impl Collection {
         Search::new(self.shared.inner().view(&self.name, self.id))
     }
 
+    /// The share of the `k` true nearest records that a search without further settings finds, on average over `sample`
+    /// records of the collection that are looked for among the others; see
+    /// [`Search::measure_recall`](crate::Search::measure_recall) for other settings.
+    ///
+    /// # Errors
+    /// As [`Search::run`](crate::Search::run).
+    pub fn measure_recall(&self, k: usize, sample: usize) -> Result<f32> {
+        self.search().k(k).measure_recall(sample)
+    }
+
     /// Begins a walk through the records there are now, in the order of their ids.
     pub fn scan(&self) -> Scan {
         Scan::new(self.shared.inner().view(&self.name, self.id))

@@ -26,11 +26,12 @@ use crate::graph::search::search_layer;
 use crate::graph::search::walk;
 use crate::graph::view::mark_reached;
 use crate::ids::Slot;
-use crate::quant::CodeForm;
 use crate::quant::CodeWork;
 use crate::quant::Codes;
+use crate::quant::PairForm;
 use crate::quant::Pool;
 use crate::quant::Reach;
+use crate::quant::Scale;
 use crate::vector::kernels::CodeDistance;
 use rayon::prelude::*;
 use std::cmp::Reverse;
@@ -67,25 +68,28 @@ pub(crate) fn build(
     progress: Progress<'_>,
     measure: Measure<'_>,
 ) -> Result<Graph> {
-    check(codes, params)?;
+    let form = check(codes, params)?;
     let duplicates = Duplicates::find(codes, |_| true);
-    let mut builder = Builder::new(codes, params, duplicates, |slot| level_of(slot, params.m()));
+    let mut builder = Builder::new(codes, form, params, duplicates, |slot| level_of(slot, params.m()));
     let all: Vec<u32> = (0..builder.order.len() as u32).collect();
     builder.insert_all(&all, progress, measure)?;
     Ok(builder.finish())
 }
 
-/// Whether a graph of these codes can be built.
-pub(super) fn check(codes: &Codes<'_>, params: GraphParams) -> Result<()> {
+/// Whether a graph of these codes can be built, and how two of them are compared.
+pub(super) fn check(codes: &Codes<'_>, params: GraphParams) -> Result<PairForm> {
     params.validate()?;
-    match codes.len() <= Pool::MAX_IDS {
-        true => Ok(()),
-        false => Err(Error::TooLarge {
+    if codes.len() > Pool::MAX_IDS {
+        return Err(Error::TooLarge {
             what: "number of vectors in a graph".into(),
             found: codes.len() as u64,
             limit: Pool::MAX_IDS as u64,
-        }),
+        });
     }
+    codes.quantizer().pair_form().ok_or_else(|| Error::InvalidOption {
+        name: "quantization",
+        problem: "no graph can be built on codes of this kind".into(),
+    })
 }
 
 /// The highest layer of a slot: one in `m` goes a layer up, and one in `m` of those. In integers, from the slot alone, so
@@ -104,7 +108,7 @@ pub(super) fn level_of(slot: Slot, m: usize) -> usize {
 pub(super) struct Builder<'a> {
     codes: Codes<'a>,
     params: GraphParams,
-    form: CodeForm,
+    pub(super) form: PairForm,
     pub(super) graph: Graph,
     /// All nodes, highest layer first, then by slot. A node of an upper layer has its place here as id there.
     pub(super) order: Vec<Slot>,
@@ -120,6 +124,7 @@ impl<'a> Builder<'a> {
     /// No node is inserted. `level` gives the highest layer of a node.
     pub(super) fn new(
         codes: &Codes<'a>,
+        form: PairForm,
         params: GraphParams,
         duplicates: Duplicates,
         level: impl Fn(Slot) -> usize,
@@ -142,16 +147,7 @@ impl<'a> Builder<'a> {
         let mut distances = vec![vec![0; graph.base.len()]];
         distances.extend(graph.upper.iter().map(|links| vec![0; links.len()]));
         let inserted = vec![0; distances.len()];
-        Self {
-            codes: *codes,
-            params,
-            form: codes.quantizer().form(),
-            graph,
-            order,
-            distances,
-            inserted,
-            entry: None,
-        }
+        Self { codes: *codes, params, form, graph, order, distances, inserted, entry: None }
     }
 
     /// The highest layer of the node at a place in the order.
@@ -263,7 +259,7 @@ impl<'a> Builder<'a> {
 
     /// How far candidates are looked for: where the nearest stand out, fewer are needed.
     fn beam(&self) -> Beam {
-        let reach = Reach { rank: self.params.m(), slack: SLACK, origin: 0, known: u32::MAX };
+        let reach = Reach { rank: self.params.m(), slack: SLACK, scale: Scale::From(0), known: u32::MAX };
         Beam { width: self.params.ef_construction(), reach: Some(reach), hidden: None }
     }
 

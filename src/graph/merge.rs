@@ -49,7 +49,7 @@ pub(crate) fn merge(
     progress: Progress<'_>,
     measure: Measure<'_>,
 ) -> Result<Graph> {
-    check(codes, params)?;
+    let form = check(codes, params)?;
     let live = base_to_new.iter().flatten().count();
     if base.m != params.m() || live * MIN_LIVE.1 < base.len() * MIN_LIVE.0 {
         return build(codes, params, progress, measure);
@@ -62,7 +62,7 @@ pub(crate) fn merge(
         true => level(slot).unwrap_or(0),
         false => level_of(slot, params.m()),
     };
-    let mut builder = Builder::new(codes, params, duplicates, level);
+    let mut builder = Builder::new(codes, form, params, duplicates, level);
     let place_of: HashMap<Slot, u32> = builder.graph.nodes.iter().copied().zip(0..).collect();
     repair_layer(&mut builder, codes, 0, base.base, &images, Some);
     for (at, layer) in base.upper().iter().enumerate() {
@@ -159,7 +159,7 @@ fn repair_layer<L: Layer + Sync>(
     id_of: impl Fn(Slot) -> Option<u32> + Sync,
 ) {
     let degree = builder.degree(at);
-    let form = codes.quantizer().form();
+    let form = builder.form;
     let nodes = builder.graph.nodes.clone();
     let all: Vec<u32> = (0..layer.len() as u32).collect();
     for chunk in all.chunks(CHUNK) {

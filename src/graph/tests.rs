@@ -78,7 +78,7 @@ impl Data {
         let stride = self.quantizer.code_bytes();
         let codes =
             slots.iter().flat_map(|slot| self.codes[*slot as usize * stride..][..stride].to_vec()).collect();
-        Self { ty: self.ty, rows, quantizer: self.quantizer, codes }
+        Self { ty: self.ty, rows, quantizer: self.quantizer.clone(), codes }
     }
 
     /// Exact scores of all rows.

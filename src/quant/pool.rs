@@ -1,6 +1,8 @@
 //! The best few of a stream of distances: a sorted array, which beats two heaps where the few are a few hundred.
 
 use crate::ids::Slot;
+use crate::vector::kernels::from_ordered;
+use crate::vector::kernels::ordered;
 
 /// Marks an entry whose neighbours have been looked at.
 const EXPANDED: u64 = 1;
@@ -20,18 +22,36 @@ pub(crate) struct Reach {
     pub(crate) rank: usize,
     /// The part, in 1024ths. Up to 1024, a nearer result never has a farther reach.
     pub(crate) slack: u32,
-    /// The distance that counts as none (see [`QueryCode::origin`](super::QueryCode::origin)).
-    pub(crate) origin: u32,
+    /// What distances are.
+    pub(crate) scale: Scale,
     /// The distance of the result at place `rank` that is known from elsewhere; `u32::MAX` for none.
     pub(crate) known: u32,
+}
+
+/// What the numbers mean that stand for distances.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Scale {
+    /// They are proportional to it, and this one is no distance.
+    From(u32),
+    /// They have the order of floats (see [`ordered`]), which are.
+    Floats,
 }
 
 impl Reach {
     /// The largest distance to look at where `distance` is the result's at place `rank`.
     fn farthest(self, distance: u32) -> u32 {
-        let extent = u64::from(distance.abs_diff(self.origin));
-        let more = u32::try_from(extent * u64::from(self.slack) >> 10).unwrap_or(u32::MAX);
-        distance.saturating_add(more)
+        match self.scale {
+            Scale::From(origin) => {
+                let extent = u64::from(distance.abs_diff(origin));
+                let more = u32::try_from(extent * u64::from(self.slack) >> 10).unwrap_or(u32::MAX);
+                distance.saturating_add(more)
+            }
+            Scale::Floats if distance == u32::MAX => distance,
+            Scale::Floats => {
+                let value = from_ordered(distance);
+                ordered(value + value.abs() * (self.slack as f32 / 1024.0)).max(distance)
+            }
+        }
     }
 }
 
@@ -202,7 +222,7 @@ mod tests {
         ) {
             let distances: Vec<u32> = distances.iter().map(|distance| distance + origin.saturating_sub(1000)).collect();
             let mut pool = Pool::default();
-            pool.reset(limit, Some(Reach { rank, slack, origin, known: u32::MAX }));
+            pool.reset(limit, Some(Reach { rank, slack, scale: Scale::From(origin), known: u32::MAX }));
             for (id, distance) in distances.iter().enumerate() {
                 pool.insert(*distance, id as u32);
             }

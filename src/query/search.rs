@@ -18,6 +18,7 @@ use crate::segment::Vector;
 use crate::segment::VectorQuery;
 use crate::storage::Pin;
 use crate::vector::ExactScorer;
+use rayon::prelude::*;
 use std::cmp::Reverse;
 use std::fmt;
 use std::ops::RangeInclusive;
@@ -109,54 +110,164 @@ impl Search {
     ///
     /// # Errors
     /// `InvalidOption` without a vector, for `k` or `ef` of 0 and for a recall out of range, `TooLarge` beyond the limits,
-    /// `DimensionMismatch`
-    /// and `InvalidVector` for a vector that does not fit the schema, `Schema` for a name that it does not have,
-    /// `Corrupt` where the file is damaged, `Closed` and `CollectionNotFound` where there is nothing to search.
+    /// `DimensionMismatch` and `InvalidVector` for a vector that does not fit the schema, `Schema` for a name that it does
+    /// not have, `Corrupt` where the file is damaged, `Closed` and `CollectionNotFound` where there is nothing to search.
     pub fn run(self) -> Result<Vec<Hit>> {
         let view = self.view.as_ref().map_err(|error| again(error))?;
-        let query = self.prepare(view)?;
-        let segments = by_size(view, query.vector);
-        let mut top = Top::new(query.k);
-        for (segment, live) in (0..).zip(&segments) {
-            let known = Known { worst: top.worst(), hidden: None };
-            live.search(&query, known, &mut |score, slot| top.offer(Found { score, segment, slot }))?;
-        }
-        let metric = view.set.schema.vectors()[query.vector].ty().metric;
-        let hits = top.into_best().into_iter().map(|found| {
-            let segment = &segments[found.segment as usize].segment;
-            let (score, distance) = metric.score_and_distance(found.score);
-            let origin = Origin { segment: segment.clone(), slot: found.slot, _pin: view.set.pin.clone() };
-            Ok(Hit { id: segment.id(found.slot)?, score, distance, origin })
-        });
-        hits.collect()
-    }
-
-    fn prepare(&self, view: &View) -> Result<VectorQuery<'_>> {
         let Some((name, vector)) = &self.vector else {
             return Err(Error::InvalidOption { name: "vector", problem: "the search has none".into() });
         };
-        let index = view.set.schema.searched_vector(name.as_deref())?;
-        let schema = &view.set.schema.vectors()[index];
+        let query = self.prepare(view, view.set.schema.searched_vector(name.as_deref())?, vector)?;
+        find(view, &query)
+    }
+
+    /// Runs the search for each of `vectors` in place of the one given to it, on all threads of the current rayon pool.
+    /// All of them see the same records. The vector given, if any, only tells which of several named vectors is meant.
+    ///
+    /// ```
+    /// use lodedb::{MemoryBackend, Options, Record, Schema};
+    /// use std::sync::Arc;
+    ///
+    /// let db = Options::new().open_backend(Arc::new(MemoryBackend::new()), "memory")?;
+    /// let docs = db.collection("docs", Schema::new(2))?;
+    /// docs.upsert([Record::new(1).vector([1.0, 0.0]), Record::new(2).vector([0.0, 1.0])])?;
+    /// let found = docs.search().k(1).run_many([[0.9, 0.1], [0.2, 0.8]])?;
+    /// assert_eq!((found[0][0].id().as_u64(), found[1][0].id().as_u64()), (Some(1), Some(2)));
+    /// # Ok::<(), lodedb::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`run`](Self::run); the first one met counts, and there are no hits then.
+    pub fn run_many<V: Into<Vector>>(self, vectors: impl IntoIterator<Item = V>) -> Result<Vec<Vec<Hit>>> {
+        let view = self.view.as_ref().map_err(|error| again(error))?;
+        let place = self.place(view)?;
+        let vectors: Vec<Vector> = vectors.into_iter().map(Into::into).collect();
+        vectors.par_iter().map(|vector| find(view, &self.prepare(view, place, vector)?)).collect()
+    }
+
+    /// The share of the true nearest records that the search finds with its settings, on average: `sample` records of the
+    /// collection, at least 1, are looked for among the others. It takes as many exact searches, on all threads of the
+    /// current rayon pool. The vector given, if any, only tells which of several named vectors is meant. 1 for a collection
+    /// of less than two records.
+    ///
+    /// ```
+    /// use lodedb::{MemoryBackend, Options, Record, Schema};
+    /// use std::sync::Arc;
+    ///
+    /// let db = Options::new().open_backend(Arc::new(MemoryBackend::new()), "memory")?;
+    /// let docs = db.collection("docs", Schema::new(1))?;
+    /// docs.upsert((0..50).map(|id| Record::new(id).vector([id as f32 + 1.0])))?;
+    /// assert_eq!(docs.search().k(5).measure_recall(10)?, 1.0);
+    /// # Ok::<(), lodedb::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    pub fn measure_recall(self, sample: usize) -> Result<f32> {
+        let view = self.view.as_ref().map_err(|error| again(error))?;
+        let place = self.place(view)?;
+        let ty = view.set.schema.vectors()[place].ty();
+        if sample == 0 {
+            return Err(Error::InvalidOption {
+                name: "sample",
+                problem: "0, and at least 1 is right".into(),
+            });
+        }
+        let segments = by_size(view, place);
+        let probes = spread(&segments, sample);
+        let shares = probes.par_iter().map(|(segment, slot)| -> Result<Option<f32>> {
+            let vector = Vector::from_row(ty, segments[*segment].vector(place)?.rows.row(*slot)?.0);
+            let mut query = self.prepare(view, place, &vector)?;
+            let found = best(&segments, &query, Some((*segment, *slot)))?;
+            query.exact = true;
+            Ok(share_found(&found, &best(&segments, &query, Some((*segment, *slot)))?))
+        });
+        let shares: Vec<f32> = shares.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect();
+        match shares.is_empty() {
+            true => Ok(1.0),
+            false => Ok(shares.iter().sum::<f32>() / shares.len() as f32),
+        }
+    }
+
+    /// The place in the schema of the vector that is meant.
+    fn place(&self, view: &View) -> Result<usize> {
+        view.set.schema.searched_vector(self.vector.as_ref().and_then(|(name, _)| name.as_deref()))
+    }
+
+    /// The search for `vector`, among those at a place of the schema.
+    fn prepare<'v>(&self, view: &View, place: usize, vector: &'v Vector) -> Result<VectorQuery<'v>> {
+        self.check_settings(&view.limits)?;
+        let schema = &view.set.schema.vectors()[place];
         let values = vector.checked_query(schema.name(), schema.ty())?;
-        let mut counts = vec![("k", self.k, view.limits.k)];
-        match self.effort {
-            Effort::Width(ef) => counts.push(("ef", ef, view.limits.ef)),
-            Effort::Recall(recall) if !RECALLS.contains(&recall) => {
-                let problem = format!("{recall}, and {} to {} is right", RECALLS.start(), RECALLS.end());
-                return Err(Error::InvalidOption { name: "recall", problem });
-            }
-            Effort::Recall(_) => {}
-        }
-        for (name, value, limit) in counts {
-            if value == 0 {
-                return Err(Error::InvalidOption { name, problem: format!("0, and 1 to {limit} is right") });
-            }
-            Limits::check(name, value, limit)?;
-        }
         let scorer = ExactScorer::new(schema.ty(), &values);
         let (k, effort, exact) = (self.k, self.effort, self.exact);
-        Ok(VectorQuery { vector: index, values, scorer, k, effort, exact })
+        Ok(VectorQuery { vector: place, values, scorer, k, effort, exact })
     }
+
+    fn check_settings(&self, limits: &Limits) -> Result<()> {
+        let check = |name: &'static str, value: usize, limit: usize| match value {
+            0 => Err(Error::InvalidOption { name, problem: format!("0, and 1 to {limit} is right") }),
+            _ => Limits::check(name, value, limit),
+        };
+        check("k", self.k, limits.k)?;
+        match self.effort {
+            Effort::Width(ef) => check("ef", ef, limits.ef),
+            Effort::Recall(recall) if RECALLS.contains(&recall) => Ok(()),
+            Effort::Recall(recall) => {
+                let problem = format!("{recall}, and {} to {} is right", RECALLS.start(), RECALLS.end());
+                Err(Error::InvalidOption { name: "recall", problem })
+            }
+        }
+    }
+}
+
+/// The hits of a search.
+fn find(view: &View, query: &VectorQuery<'_>) -> Result<Vec<Hit>> {
+    let segments = by_size(view, query.vector);
+    let metric = view.set.schema.vectors()[query.vector].ty().metric;
+    let hits = best(&segments, query, None)?.into_iter().map(|found| {
+        let segment = &segments[found.segment as usize].segment;
+        let (score, distance) = metric.score_and_distance(found.score);
+        let origin = Origin { segment: segment.clone(), slot: found.slot, _pin: view.set.pin.clone() };
+        Ok(Hit { id: segment.id(found.slot)?, score, distance, origin })
+    });
+    hits.collect()
+}
+
+/// The best records of all segments, without the hidden one, which is given as segment and slot. Each segment is told how
+/// good those are that were found in the ones before.
+fn best(
+    segments: &[&LiveSegment],
+    query: &VectorQuery<'_>,
+    hidden: Option<(usize, Slot)>,
+) -> Result<Vec<Found>> {
+    let mut top = Top::new(query.k);
+    for (place, live) in segments.iter().enumerate() {
+        let hidden = hidden.filter(|(segment, _)| *segment == place).map(|(_, slot)| slot);
+        let known = Known { worst: top.worst(), hidden };
+        live.search(query, known, &mut |score, slot| {
+            if hidden != Some(slot) {
+                top.offer(Found { score, segment: place as u32, slot });
+            }
+        })?;
+    }
+    Ok(top.into_best())
+}
+
+/// Segments and slots of up to `count` records, spread over all.
+fn spread(segments: &[&LiveSegment], count: usize) -> Vec<(usize, Slot)> {
+    let total: usize = segments.iter().map(|live| live.live()).sum();
+    let all =
+        segments.iter().enumerate().flat_map(|(place, live)| live.slots().map(move |slot| (place, slot)));
+    all.step_by(total.div_ceil(count).max(1)).collect()
+}
+
+/// The share of the exact results that are among the found ones, or others with as good a score; `None` where there are no
+/// exact ones.
+fn share_found(found: &[Found], exact: &[Found]) -> Option<f32> {
+    let worst = exact.last()?.score;
+    let good = found.iter().filter(|found| found.score >= worst).count();
+    Some(good.min(exact.len()) as f32 / exact.len() as f32)
 }
 
 /// The segments with records, in the order in which they are searched: the largest graph first, because what it finds

@@ -163,7 +163,7 @@ fn found_with(
 ) -> (f32, f32) {
     let search = |(scratch, found): &mut (Scratch, Vec<Candidate>),
                   (probe, truth): (&Probe, &HashSet<Slot>)| {
-        let reach = Reach { rank: k, slack, origin: probe.code.origin(), known: u32::MAX };
+        let reach = Reach { rank: k, slack, scale: probe.code.scale(), known: u32::MAX };
         let beam = Beam { width: WIDTH + 4 * k, reach: Some(reach), hidden: None };
         found.clear();
         subject.graph.search(subject.codes, &probe.code, beam, scratch, found);

@@ -26,8 +26,10 @@ pub(crate) struct Plan {
     pub(crate) slack: Option<u32>,
     /// Most candidates.
     pub(crate) width: usize,
-    /// Candidates that are rescored.
-    pub(crate) rescored: usize,
+    /// Candidates that are rescored; `None` where that was not measured.
+    pub(crate) rescored: Option<usize>,
+    /// Whether all codes are compared with the query, and the graph is left alone.
+    pub(crate) scan: bool,
 }
 
 /// Recall by slack and by depth, for a few numbers of results.
@@ -74,6 +76,16 @@ const DEPTH_LOSS: f32 = 0.25;
 const WIDTH_FACTOR: f32 = 8.0;
 /// See [`WIDTH_FACTOR`].
 const WIDTH_ROOM: usize = 256;
+/// A graph that misses a recall by this much is taken all the same.
+const TOLERANCE: f32 = 0.001;
+/// Nanoseconds that a search of the graph takes to begin ...
+const GRAPH_START: f32 = 4000.0;
+/// ... and for each candidate; a scan for each code ...
+const GRAPH_CANDIDATE: f32 = 400.0;
+/// ... and for each byte of a code. All were measured on one machine; only their ratios count.
+const SCAN_CODE: f32 = 2.0;
+/// See [`SCAN_CODE`].
+const SCAN_BYTE: f32 = 0.08;
 /// Candidates where nothing was measured: so many times the number of results for the recalls up to the given one.
 const UNMEASURED: [(f32, usize); 5] = [(0.8, 2), (0.95, 6), (0.98, 10), (0.99, 16), (1.0, 48)];
 /// Points of a curve that a file may have.
@@ -107,8 +119,8 @@ impl Calibration {
         }
     }
 
-    /// How to search for `k` results with this effort.
-    pub(crate) fn plan(&self, effort: Effort, k: usize) -> Plan {
+    /// How to search `len` codes of `code_bytes` for `k` results with this effort.
+    pub(crate) fn plan(&self, effort: Effort, k: usize, (len, code_bytes): (usize, usize)) -> Plan {
         let after = self.curves.partition_point(|curve| (curve.k as usize) < k);
         let Some(upper) = self.curves.get(after).or(self.curves.last()) else { return unmeasured(effort, k) };
         let lower = self.curves.get(after.saturating_sub(1)).unwrap_or(upper);
@@ -128,9 +140,20 @@ impl Calibration {
         Plan {
             slack: Some(between(below.slack, above.slack).ceil() as u32),
             width: (width * WIDTH_FACTOR) as usize + WIDTH_ROOM,
-            rescored: rescored.max(k),
+            rescored: Some(rescored.max(k)),
+            scan: (below.is_short && above.is_short) || scan_cost(len, code_bytes) < graph_cost(width),
         }
     }
+}
+
+/// Estimated nanoseconds of a scan.
+fn scan_cost(len: usize, code_bytes: usize) -> f32 {
+    len as f32 * (SCAN_CODE + SCAN_BYTE * code_bytes as f32)
+}
+
+/// Estimated nanoseconds of a search of the graph that keeps so many candidates.
+fn graph_cost(width: f32) -> f32 {
+    GRAPH_START + GRAPH_CANDIDATE * width
 }
 
 /// What one curve advises.
@@ -139,6 +162,8 @@ struct Choice {
     width: f32,
     /// Candidates to rescore for each result.
     depth: f32,
+    /// Whether the graph does not give what is wanted with any slack that was measured.
+    is_short: bool,
 }
 
 impl Curve {
@@ -148,11 +173,14 @@ impl Curve {
             Effort::Width(width) => self.recall_of_width(width.max(k) as f32),
         };
         let (depth, recall) = self.depth(wanted);
+        let of_graph = wanted / recall.max(wanted);
         let (slack, width) = match effort {
-            Effort::Recall(_) => self.slack_where(|point| point.recall, wanted / recall.max(wanted)),
+            Effort::Recall(_) => self.slack_where(|point| point.recall, of_graph),
             Effort::Width(width) => self.slack_where(|point| point.width, width as f32),
         };
-        Choice { slack, width, depth: depth as f32 / self.k as f32 }
+        let most = self.slacks.last().map_or(1.0, |point| point.recall);
+        let is_short = matches!(effort, Effort::Recall(_)) && most + TOLERANCE < of_graph;
+        Choice { slack, width, depth: depth as f32 / self.k as f32, is_short }
     }
 
     /// The largest mean width that was measured.
@@ -198,12 +226,15 @@ fn unmeasured(effort: Effort, k: usize) -> Plan {
             k * factor + 32
         }
     };
-    Plan { slack: None, width, rescored: (2 * k).max(k + 10) }
+    Plan { slack: None, width, rescored: None, scan: false }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Codes that are too many to be scanned.
+    const MANY: (usize, usize) = (1 << 20, 128);
 
     fn curve(k: u32) -> Curve {
         let slack = |slack, recall, width| SlackPoint { slack, recall, width };
@@ -220,33 +251,49 @@ mod tests {
         let calibration = Calibration::new(vec![curve(1), curve(10), curve(100)]);
         calibration.check().unwrap();
         for k in [1, 3, 10, 50, 100, 5000] {
-            let plans: Vec<Plan> =
-                (50..=100).map(|recall| calibration.plan(Effort::Recall(recall as f32 / 100.0), k)).collect();
+            let plans: Vec<Plan> = (50..=100)
+                .map(|recall| calibration.plan(Effort::Recall(recall as f32 / 100.0), k, MANY))
+                .collect();
             // Where more are rescored, the graph may lose a little more.
             assert!(plans.is_sorted_by(|a, b| a.slack <= b.slack || a.rescored < b.rescored));
             assert!(plans.is_sorted_by_key(|plan| plan.rescored));
-            assert!(plans.iter().all(|plan| plan.rescored >= k && plan.width >= k), "{k}");
+            assert!(
+                plans.iter().all(|plan| plan.rescored >= Some(k) && plan.width >= k && !plan.scan),
+                "{k}"
+            );
         }
-        let half = calibration.plan(Effort::Recall(0.5), 10);
-        assert_eq!((half.slack, half.rescored), (Some(14), 10));
-        let all = calibration.plan(Effort::Recall(1.0), 10);
-        assert_eq!((all.slack, all.rescored), (Some(300), 40));
+        let half = calibration.plan(Effort::Recall(0.5), 10, MANY);
+        assert_eq!((half.slack, half.rescored), (Some(14), Some(10)));
+        let all = calibration.plan(Effort::Recall(1.0), 10, MANY);
+        assert_eq!((all.slack, all.rescored), (Some(300), Some(40)));
     }
 
     #[test]
     fn a_width_is_a_mean_width() {
         let calibration = Calibration::new(vec![curve(10)]);
-        assert_eq!(calibration.plan(Effort::Width(50), 10).slack, Some(100));
-        assert_eq!(calibration.plan(Effort::Width(10), 10).slack, Some(0));
-        assert_eq!(calibration.plan(Effort::Width(500), 10).slack, Some(300));
-        assert_eq!(calibration.plan(Effort::Width(9999), 10).slack, None);
+        assert_eq!(calibration.plan(Effort::Width(50), 10, MANY).slack, Some(100));
+        assert_eq!(calibration.plan(Effort::Width(10), 10, MANY).slack, Some(0));
+        assert_eq!(calibration.plan(Effort::Width(500), 10, MANY).slack, Some(300));
+        assert_eq!(calibration.plan(Effort::Width(9999), 10, MANY).slack, None);
     }
 
     #[test]
     fn without_measurements_the_beam_has_a_fixed_width() {
-        let plan = Calibration::default().plan(Effort::Width(64), 10);
-        assert_eq!(plan, Plan { slack: None, width: 64, rescored: 20 });
-        assert!(Calibration::default().plan(Effort::Recall(0.98), 100).width >= 1000);
+        let plan = Calibration::default().plan(Effort::Width(64), 10, MANY);
+        assert_eq!(plan, Plan { slack: None, width: 64, rescored: None, scan: false });
+        assert!(Calibration::default().plan(Effort::Recall(0.98), 100, MANY).width >= 1000);
+    }
+
+    #[test]
+    fn what_the_graph_can_not_give_and_what_is_small_is_scanned() {
+        let mut poor = curve(10);
+        poor.slacks.truncate(2);
+        let calibration = Calibration::new(vec![poor]);
+        assert!(!calibration.plan(Effort::Recall(0.85), 10, MANY).scan);
+        assert!(calibration.plan(Effort::Recall(0.98), 10, MANY).scan);
+        assert!(!calibration.plan(Effort::Width(64), 10, MANY).scan);
+        let calibration = Calibration::new(vec![curve(10)]);
+        assert!(calibration.plan(Effort::Width(64), 10, (100, 128)).scan);
     }
 
     #[test]

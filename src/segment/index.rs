@@ -8,6 +8,7 @@ use crate::graph::Beam;
 use crate::graph::GraphView;
 use crate::graph::Scratch;
 use crate::ids::Slot;
+use crate::quant::Best;
 use crate::quant::Candidate;
 use crate::quant::Codes;
 use crate::quant::Quantizer;
@@ -23,6 +24,8 @@ const VERIFY_BUDGET: usize = 4 << 20;
 thread_local! {
     /// The working memory of searches on this thread: visited set, pool, buffers.
     static SCRATCH: RefCell<(Scratch, Vec<Candidate>)> = RefCell::default();
+    /// The working memory of scans on this thread.
+    static BEST: RefCell<(Best, Vec<Candidate>)> = RefCell::default();
 }
 
 /// How the graph is searched.
@@ -63,8 +66,8 @@ impl VectorIndex {
         if codes.len() != quantizer.code_bytes() * len {
             return Err(Error::corrupt("codes", 0, format!("{} bytes for {len} records", codes.len())));
         }
-        codes.advise(Advice::Dense);
-        graph.advise(Advice::Dense);
+        codes.advise(0..codes.len(), Advice::Dense);
+        graph.advise(0..graph.len(), Advice::Dense);
         Ok(Self { ty, quantizer, codes, graph, len, calibration: Calibration::default() })
     }
 
@@ -80,7 +83,7 @@ impl VectorIndex {
     /// The same index with each part replaced by what `f` makes of it.
     pub(crate) fn map_parts(&self, f: &mut dyn FnMut(&'static str, &Part) -> Result<Part>) -> Result<Self> {
         let (codes, graph) = (f("codes", &self.codes)?, f("graph", &self.graph)?);
-        Self::open(self.ty, self.quantizer, codes, graph, self.len)?
+        Self::open(self.ty, self.quantizer.clone(), codes, graph, self.len)?
             .with_calibration(self.calibration.clone())
     }
 
@@ -126,13 +129,30 @@ impl VectorIndex {
         let reach = lookup.slack.map(|slack| Reach {
             rank: lookup.rank,
             slack,
-            origin: query.origin(),
+            scale: query.scale(),
             known: lookup.known.map_or(u32::MAX, |score| query.distance(score)),
         });
         let beam = Beam { width: lookup.width, reach, hidden: lookup.hidden };
         SCRATCH.with_borrow_mut(|(scratch, candidates)| {
             candidates.clear();
             graph.search(&codes, &query, beam, scratch, candidates);
+            Ok(use_candidates(candidates))
+        })
+    }
+
+    /// Gives `use_candidates` the `limit` slots nearest to `query` by code, best first, those left out that `is_dead` names.
+    pub(crate) fn scan<R>(
+        &self,
+        query: &[f32],
+        limit: usize,
+        is_dead: impl Fn(Slot) -> bool,
+        use_candidates: impl FnOnce(&[Candidate]) -> R,
+    ) -> Result<R> {
+        let codes = self.codes()?;
+        let query = QueryCode::new(&self.ty, &self.quantizer, query);
+        BEST.with_borrow_mut(|(best, candidates)| {
+            candidates.clear();
+            codes.scan(&query, limit, is_dead, best, candidates);
             Ok(use_candidates(candidates))
         })
     }

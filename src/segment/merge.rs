@@ -1,8 +1,9 @@
 //! [`Merge`]: segments become one. Folding the active segment into the file, merging and building graphs are this.
 //!
-//! The living records of the sources are gathered in order; where a graph is wanted, codes are made and the graph is
-//! built over them, beginning from the source whose graph leads to the most living records; the slots are then put
-//! in the order that the graph likes best, and each part is written in that order. Stored vectors are the bulk of a
+//! The living records of the sources are gathered in order; where a graph is wanted, codes to build on are made (and
+//! fitted anew each time, so that they follow the data) and the graph is built over them, beginning from the source whose graph leads to the most living records; the slots are then put
+//! in the order that the graph likes best, and each part is written in that order, the codes that are searched among
+//! them: those that the graph was built on, or coarser or finer ones, made while they are written. Stored vectors are the bulk of a
 //! file: blocks of the sources in which most rows live on are kept where they lie, and a table says where each
 //! slot's row is.
 //!
@@ -36,6 +37,7 @@ use crate::quant::Quantizer;
 use crate::vector::Metric;
 use crate::vector::VectorType;
 use rayon::prelude::*;
+use std::mem::discriminant;
 use std::sync::Arc;
 
 /// Where a record that was not taken over has moved.
@@ -83,7 +85,9 @@ struct Origin {
 /// Codes and graph in the order of gathering.
 struct Built {
     ty: VectorType,
-    quantizer: Quantizer,
+    /// How the codes to be stored are made.
+    stored: Quantizer,
+    /// These codes.
     codes: Vec<u8>,
     graph: Graph,
     calibration: Calibration,
@@ -157,19 +161,24 @@ impl Merge<'_> {
     fn build(&self, vector: usize, gathered: &[Origin]) -> Result<Built> {
         let ty = *self.schema.vectors()[vector].ty();
         let base = self.base(vector);
-        let quantizer = match base {
-            Some((_, index)) => *index.quantizer(),
-            None => self.train(vector, &ty, gathered)?,
-        };
+        let sample = self.sample(vector, gathered)?;
+        let quantizer = Quantizer::for_building(&ty, &sample);
         let codes = self.encode(vector, &quantizer, gathered)?;
+        let form = self.schema.vectors()[vector].form().chosen(&ty, gathered.len());
+        let stored = quantizer.for_storing(&ty, form, &sample);
+        let stored_codes =
+            (stored != quantizer).then(|| self.encode(vector, &stored, gathered)).transpose()?;
         // Where few records are new, the graph is what it was.
-        let mut calibration = base.map(|(_, index)| index.calibration().clone()).unwrap_or_default();
+        let same_form = |index: &&VectorIndex| discriminant(index.quantizer()) == discriminant(&stored);
+        let before = base.map(|(_, index)| index).filter(same_form);
+        let mut calibration = before.map(|index| index.calibration().clone()).unwrap_or_default();
         let graph = {
+            let searched = Codes::new(&stored, stored_codes.as_ref().unwrap_or(&codes), gathered.len())?;
             let codes = Codes::new(&quantizer, &codes, gathered.len())?;
             let params = self.schema.graph_params();
             let row = |slot: Slot| self.row(vector, gathered[slot as usize]);
             let mut measure = |graph: &GraphView<'_>, unseen: &[Slot]| {
-                calibration = calibrate(&Subject { ty: &ty, codes: &codes, graph, unseen, row: &row })?;
+                calibration = calibrate(&Subject { ty: &ty, codes: &searched, graph, unseen, row: &row })?;
                 Ok(())
             };
             match base {
@@ -180,7 +189,7 @@ impl Merge<'_> {
                 }
             }
         };
-        Ok(Built { ty, quantizer, codes, graph, calibration })
+        Ok(Built { ty, stored, codes: stored_codes.unwrap_or(codes), graph, calibration })
     }
 
     /// Where each slot of `source` stands among the gathered records.
@@ -192,10 +201,10 @@ impl Merge<'_> {
         places
     }
 
-    fn train(&self, vector: usize, ty: &VectorType, gathered: &[Origin]) -> Result<Quantizer> {
+    /// Stored rows spread over the gathered records.
+    fn sample(&self, vector: usize, gathered: &[Origin]) -> Result<Vec<&[u8]>> {
         let step = gathered.len().div_ceil(TRAINING_ROWS).max(1);
-        let sample = gathered.iter().step_by(step).map(|origin| Ok(self.row(vector, *origin)?.0));
-        Ok(Quantizer::train(ty, sample.collect::<Result<Vec<_>>>()?))
+        gathered.iter().step_by(step).map(|origin| Ok(self.row(vector, *origin)?.0)).collect()
     }
 
     fn encode(&self, vector: usize, quantizer: &Quantizer, gathered: &[Origin]) -> Result<Vec<u8>> {
@@ -335,7 +344,7 @@ fn write_map(map: &[u32], target: &Target<'_>) -> Result<Part> {
 impl Built {
     /// Writes codes and graph in the given order of slots.
     fn write(self, order: &[Slot], target: &Target<'_>) -> Result<VectorIndex> {
-        let bytes = self.quantizer.code_bytes();
+        let bytes = self.stored.code_bytes();
         let mut writer = target.part("codes", self.codes.len())?;
         for place in order {
             let start = *place as usize * bytes;
@@ -343,7 +352,7 @@ impl Built {
         }
         let codes = writer.finish()?;
         let graph = target.whole_part("graph", self.graph.seal(order))?;
-        let index = VectorIndex::open(self.ty, self.quantizer, codes, graph, order.len())?;
+        let index = VectorIndex::open(self.ty, self.stored, codes, graph, order.len())?;
         index.with_calibration(self.calibration)
     }
 }

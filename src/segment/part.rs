@@ -63,9 +63,9 @@ impl Part {
         Ok(self.bytes.unverified())
     }
 
-    /// Tells the operating system how the part will be read.
-    pub(crate) fn advise(&self, advice: Advice) {
-        self.bytes.advise(0..self.len(), advice);
+    /// Tells the operating system how the bytes in `range` will be read.
+    pub(crate) fn advise(&self, range: Range<usize>, advice: Advice) {
+        self.bytes.advise(range, advice);
     }
 
     /// Compares all bytes with their checksums.

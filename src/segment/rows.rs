@@ -12,6 +12,8 @@ use crate::codec::ByteReader;
 use crate::error::Error;
 use crate::error::Result;
 use crate::ids::Slot;
+use crate::storage::Advice;
+use crate::storage::memory_limit;
 use crate::vector::ExactScorer;
 use crate::vector::Metric;
 use crate::vector::VectorType;
@@ -25,6 +27,10 @@ const NO_SLOT: Slot = Slot::MAX;
 
 /// Rows scored in one go by a scan: enough to keep the kernels busy, few enough to stay in the cache.
 const SCAN_ROWS: usize = 256;
+/// Rows are taken to be on the disk where they have more than this part of the memory there is.
+const COLD_PART: u64 = 2;
+/// Bytes of cold rows that a scan has read ahead of it.
+const READ_AHEAD_BYTES: usize = 4 << 20;
 /// Rows here and there that are asked for together.
 const SCATTERED_ROWS: usize = 32;
 
@@ -46,6 +52,8 @@ pub(crate) struct RowStore {
     /// First row of each block, and after the last the number of rows.
     starts: Vec<u32>,
     map: Option<Part>,
+    /// Whether the rows take so much of the memory that many will have to be read from the disk.
+    is_cold: bool,
 }
 
 /// The bytes of a block that holds these rows.
@@ -76,7 +84,12 @@ impl RowStore {
             None if rows == len => {}
             _ => return Err(Error::corrupt(PART, 0, format!("{rows} rows do not fit {len} slots"))),
         }
-        Ok(Self { ty, len, blocks, starts, map })
+        let bytes: u64 = blocks.iter().map(|block| block.part.len() as u64).sum();
+        let is_cold = memory_limit().is_some_and(|limit| bytes > limit / COLD_PART);
+        if is_cold {
+            blocks.iter().for_each(|block| block.part.advise(0..block.part.len(), Advice::Sparse));
+        }
+        Ok(Self { ty, len, blocks, starts, map, is_cold })
     }
 
     /// The blocks.
@@ -155,10 +168,14 @@ impl RowStore {
         Ok(())
     }
 
-    /// Asks for a row and its norm.
+    /// Asks for a row and its norm: the processor's cache, or the disk, where it is likely to be there. Then all reads of a
+    /// chunk are under way at once.
     fn prefetch(&self, block: usize, row: usize) {
         let RowBlock { part, len } = &self.blocks[block];
         let bytes = self.ty.row_bytes();
+        if self.is_cold {
+            return part.advise(row * bytes..(row + 1) * bytes, Advice::Needed);
+        }
         prefetch(part.unverified().get(row * bytes..(row + 1) * bytes).unwrap_or_default());
         if self.ty.metric == Metric::Cosine {
             let norm = norms_start(&self.ty, *len as usize) + row * 4;
@@ -195,6 +212,7 @@ impl RowStore {
             let rows = block.len as usize;
             for first in (0..rows).step_by(SCAN_ROWS) {
                 let last = rows.min(first + SCAN_ROWS);
+                self.read_ahead(block, first);
                 self.read_norms(block, first..last, &mut norms)?;
                 scores.clear();
                 scorer.score_rows(block.part.bytes(first * bytes..last * bytes)?, &norms, &mut scores);
@@ -207,6 +225,17 @@ impl RowStore {
             }
         }
         Ok(())
+    }
+
+    /// Has the next rows of a block read while those from `row` on are scored.
+    fn read_ahead(&self, block: &RowBlock, row: usize) {
+        let bytes = self.ty.row_bytes();
+        let ahead = (READ_AHEAD_BYTES / bytes.max(1)).next_multiple_of(SCAN_ROWS);
+        if self.is_cold && row.is_multiple_of(ahead) {
+            let (start, end) = (row + ahead, (row + 2 * ahead).min(block.len as usize));
+            let start = if row == 0 { 0 } else { start.min(end) };
+            block.part.advise(start * bytes..end * bytes, Advice::Needed);
+        }
     }
 
     /// The slot of each row where there is a map.

@@ -5,6 +5,7 @@ use crate::error::Error;
 use crate::error::Result;
 use crate::graph::GraphParams;
 use crate::ids::IdKind;
+use crate::quant::Quantization;
 use crate::vector::Dtype;
 use crate::vector::Metric;
 use crate::vector::VectorType;
@@ -36,17 +37,19 @@ pub struct Schema {
     graph: GraphParams,
 }
 
-/// One vector of a [`Schema`]: its name, dimensions, stored type and metric.
+/// One vector of a [`Schema`]: its name, dimensions, stored type and metric, and the form in which it is searched.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct VectorSchema {
     name: String,
     ty: VectorType,
+    quantization: Quantization,
 }
 
 impl VectorSchema {
     /// A vector of `dim` dimensions; cosine over `f32` unless said otherwise.
     pub fn new(name: impl Into<String>, dim: usize) -> Self {
-        Self { name: name.into(), ty: VectorType { dim, dtype: Dtype::F32, metric: Metric::Cosine } }
+        let ty = VectorType { dim, dtype: Dtype::F32, metric: Metric::Cosine };
+        Self { name: name.into(), ty, quantization: Quantization::Auto }
     }
 
     /// How two vectors are compared. Default: [`Metric::Cosine`].
@@ -60,6 +63,13 @@ impl VectorSchema {
     #[must_use]
     pub fn dtype(mut self, dtype: Dtype) -> Self {
         self.ty.dtype = dtype;
+        self
+    }
+
+    /// In which form it is searched. Default: [`Quantization::Auto`].
+    #[must_use]
+    pub fn quantization(mut self, quantization: Quantization) -> Self {
+        self.quantization = quantization;
         self
     }
 
@@ -79,10 +89,15 @@ impl VectorSchema {
         &self.ty
     }
 
+    /// In which form it is searched.
+    pub(crate) fn form(&self) -> Quantization {
+        self.quantization
+    }
+
     fn check(&self, limits: &Limits) -> Result<()> {
         check_name("vector", &self.name, limits)?;
         Limits::check(format!("number of dimensions of vector '{}'", self.name), self.ty.dim, limits.dim)?;
-        self.ty.validate().map_err(|error| match error {
+        self.ty.validate().and_then(|()| self.quantization.validate(&self.ty)).map_err(|error| match error {
             Error::InvalidOption { problem, .. } => {
                 Error::Schema { problem: format!("vector '{}': {problem}", self.name) }
             }
@@ -91,7 +106,17 @@ impl VectorSchema {
     }
 
     fn describe(&self) -> String {
-        format!("'{}' ({} x {}, {})", self.name, self.ty.dim, self.ty.dtype, self.ty.metric)
+        let searched = match self.quantization {
+            Quantization::Auto => String::new(),
+            form => format!(", searched as {form}"),
+        };
+        format!("'{}' ({} x {}, {}{searched})", self.name, self.ty.dim, self.ty.dtype, self.ty.metric)
+    }
+
+    /// Whether a vector declared as `wanted` is this one. `Auto` leaves the form to whoever made the collection.
+    fn is(&self, wanted: &Self) -> bool {
+        let same_form = self.quantization == wanted.quantization || wanted.quantization == Quantization::Auto;
+        self.name == wanted.name && self.ty == wanted.ty && same_form
     }
 }
 
@@ -118,6 +143,13 @@ impl Schema {
     #[must_use]
     pub fn dtype(mut self, dtype: Dtype) -> Self {
         self.vectors.iter_mut().for_each(|vector| vector.ty.dtype = dtype);
+        self
+    }
+
+    /// In which form vectors are searched, for all vectors declared so far. Default: [`Quantization::Auto`].
+    #[must_use]
+    pub fn quantization(mut self, quantization: Quantization) -> Self {
+        self.vectors.iter_mut().for_each(|vector| vector.quantization = quantization);
         self
     }
 
@@ -191,8 +223,10 @@ impl Schema {
         let describe = |schema: &Schema| {
             schema.vectors.iter().map(VectorSchema::describe).collect::<Vec<_>>().join(", ")
         };
+        let same_vectors = self.vectors.len() == wanted.vectors.len()
+            && self.vectors.iter().zip(&wanted.vectors).all(|(vector, wanted)| vector.is(wanted));
         let problem = match (id_kind, wanted.id_kind) {
-            _ if self.vectors != wanted.vectors => {
+            _ if !same_vectors => {
                 format!("it has the vectors {}, not {}", describe(self), describe(wanted))
             }
             (Some(found), Some(wanted)) if found != wanted => {

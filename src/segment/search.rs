@@ -60,7 +60,7 @@ impl LiveSegment {
     }
 
     /// The graph leads through dead records and they are dropped from what it found, so more are looked for, by their
-    /// share; where they crowd around the query, more again, until every slot would be scored anyway.
+    /// share; where they crowd around the query, more again, until all codes are looked at instead.
     fn search_graph(
         &self,
         part: &VectorPart,
@@ -70,10 +70,13 @@ impl LiveSegment {
         found: &mut dyn FnMut(f32, Slot),
     ) -> Result<()> {
         let (len, live) = (self.segment.len() as usize, self.live());
-        let plan = index.calibration().plan(query.effort, query.k);
-        let is_alive = |slot: Slot| self.dead.is_empty() || !self.dead.contains(slot);
+        let code_bytes = index.quantizer().code_bytes();
+        let plan = index.calibration().plan(query.effort, query.k, (len, code_bytes));
+        let rescored = plan.rescored.unwrap_or_else(|| index.quantizer().rescored(query.k, plan.width));
+        let is_alive =
+            |slot: Slot| (self.dead.is_empty() || !self.dead.contains(slot)) && known.hidden != Some(slot);
         let mut more = len.div_ceil(live);
-        while query.k * more < len / 2 {
+        while query.k * more < len / 2 && !plan.scan {
             let lookup = Lookup {
                 rank: query.k * more,
                 slack: plan.slack,
@@ -87,7 +90,7 @@ impl LiveSegment {
                 if alive().take(query.k).count() < query.k {
                     return Ok(false);
                 }
-                part.rows.score(&query.scorer, alive().take(plan.rescored), found)?;
+                part.rows.score(&query.scorer, alive().take(rescored), found)?;
                 Ok(true)
             })??;
             if done {
@@ -95,6 +98,13 @@ impl LiveSegment {
             }
             more *= 4;
         }
-        part.rows.scan(&query.scorer, &self.dead, found)
+        index.scan(
+            &query.values,
+            rescored,
+            |slot| !is_alive(slot),
+            |candidates| {
+                part.rows.score(&query.scorer, candidates.iter().map(|candidate| candidate.slot), found)
+            },
+        )?
     }
 }

@@ -5,6 +5,8 @@ use memmap2::Mmap;
 use memmap2::MmapOptions;
 use std::fs::File;
 use std::io;
+use std::path::Path;
+use std::sync::OnceLock;
 
 /// A mapped range of a file.
 pub(crate) struct Mapping {
@@ -57,3 +59,26 @@ pub(crate) fn advise(bytes: &[u8], advice: Advice) {
 /// Advice is taken on Unix only.
 #[cfg(not(unix))]
 pub(crate) fn advise(_bytes: &[u8], _advice: Advice) {}
+
+/// Bytes of memory that this process can have, as far as that can be told: those of the machine, or of the control group
+/// that it is in.
+pub(crate) fn memory_limit() -> Option<u64> {
+    static LIMIT: OnceLock<Option<u64>> = OnceLock::new();
+    *LIMIT.get_or_init(|| {
+        let group = std::fs::read_to_string("/proc/self/cgroup").ok();
+        let group = group.iter().flat_map(|text| text.lines()).find_map(|line| line.strip_prefix("0::"));
+        let limits = group.into_iter().flat_map(|group| {
+            let folder = Path::new("/sys/fs/cgroup").join(group.trim_start_matches('/'));
+            ["memory.max", "memory.high"].map(|file| folder.join(file))
+        });
+        let limits = limits.filter_map(|file| std::fs::read_to_string(file).ok()?.trim().parse().ok());
+        limits.chain(machine_memory()).min()
+    })
+}
+
+/// Bytes of memory of the machine.
+fn machine_memory() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let kilobytes = text.lines().find_map(|line| line.strip_prefix("MemTotal:")?.strip_suffix("kB"))?;
+    kilobytes.trim().parse::<u64>().ok()?.checked_mul(1024)
+}

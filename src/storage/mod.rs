@@ -41,6 +41,7 @@ pub use layout::Extent;
 #[cfg(feature = "crash-testing")]
 pub use layout::Layout;
 pub use log::Frame;
+pub(crate) use mmap::memory_limit;
 #[cfg(feature = "crash-testing")]
 pub use mutants::Mutant;
 #[cfg(feature = "crash-testing")]

@@ -36,6 +36,7 @@ mod native {
     use crate::vector::dispatch::Work;
     use crate::vector::scalar::pad_by_words;
     use std::arch::x86_64::*;
+    use std::array::from_fn;
 
     /// Proof that the processor has AVX2, FMA, F16C, POPCNT, BMI1, BMI2 and LZCNT.
     #[derive(Debug, Clone, Copy)]
@@ -81,6 +82,7 @@ mod native {
 
             impl Simd for Avx2 {
                 type Floats = Pair<__m256>;
+                type Bytes = Pair<__m256i>;
                 type Sums = __m256i;
 
                 $(
@@ -144,33 +146,71 @@ mod native {
             _mm_cvtss_f32(_mm_add_ss(total, _mm_shuffle_ps::<1>(total, total)))
         }
 
-        fn pad(bytes: &[u8]) -> [u8; 64] {
-            pad_by_words(bytes)
+        fn bytes(block: &[u8; 64]) -> Pair<__m256i> {
+            halves::<u8, 32>(block).map(|half| load_32(half))
+        }
+
+        fn pad(bytes: &[u8]) -> Pair<__m256i> {
+            match bytes.len().is_multiple_of(4) {
+                true => [load_words(bytes), load_words(bytes.get(32..).unwrap_or_default())],
+                false => halves::<u8, 32>(&pad_by_words(bytes)).map(|half| load_32(half)),
+            }
         }
 
         fn no_sums() -> __m256i {
             _mm256_setzero_si256()
         }
 
-        fn add_squares(sums: __m256i, a: &[u8; 64], b: &[u8; 64]) -> __m256i {
-            let ([a, b], [c, d]) = (halves::<u8, 32>(a), halves::<u8, 32>(b));
-            let low = _mm256_abs_epi8(_mm256_sub_epi8(load_32(a), load_32(c)));
-            let high = _mm256_abs_epi8(_mm256_sub_epi8(load_32(b), load_32(d)));
-            add_pairs(sums, _mm256_maddubs_epi16(low, low), _mm256_maddubs_epi16(high, high))
-        }
-
-        fn add_products(sums: __m256i, weights: &[u8; 64], codes: &[u8; 64]) -> __m256i {
-            let ([a, b], [c, d]) = (halves::<u8, 32>(weights), halves::<u8, 32>(codes));
-            let low = _mm256_maddubs_epi16(load_32(c), load_32(a));
-            let high = _mm256_maddubs_epi16(load_32(d), load_32(b));
+        fn add_squares(sums: __m256i, a: Pair<__m256i>, b: Pair<__m256i>) -> __m256i {
+            let [low, high] = from_fn(|half| {
+                let difference = _mm256_abs_epi8(_mm256_sub_epi8(a[half], b[half]));
+                _mm256_maddubs_epi16(difference, difference)
+            });
             add_pairs(sums, low, high)
         }
 
-        fn add_bits(sums: __m256i, a: &[u8; 64], b: &[u8; 64]) -> __m256i {
-            let ([a, b], [c, d]) = (halves::<u8, 32>(a), halves::<u8, 32>(b));
-            let low = count_bits(_mm256_xor_si256(load_32(a), load_32(c)));
-            let high = count_bits(_mm256_xor_si256(load_32(b), load_32(d)));
+        fn add_products(sums: __m256i, weights: Pair<__m256i>, codes: Pair<__m256i>) -> __m256i {
+            let [low, high] = from_fn(|half| _mm256_maddubs_epi16(codes[half], weights[half]));
+            add_pairs(sums, low, high)
+        }
+
+        fn add_bits(sums: __m256i, a: Pair<__m256i>, b: Pair<__m256i>) -> __m256i {
+            let [low, high] = from_fn(|half| count_bits(_mm256_xor_si256(a[half], b[half])));
             _mm256_add_epi32(sums, _mm256_sad_epu8(_mm256_add_epi8(low, high), _mm256_setzero_si256()))
+        }
+
+        fn add_nibble_squares(sums: __m256i, a: [Pair<__m256i>; 2], b: Pair<__m256i>) -> __m256i {
+            let levels = _mm256_set1_epi8(0x78);
+            let low = b.map(|half| _mm256_and_si256(_mm256_slli_epi16::<3>(half), levels));
+            let high = b.map(|half| _mm256_and_si256(_mm256_srli_epi16::<1>(half), levels));
+            add_squares(add_squares(sums, a[0], low), a[1], high)
+        }
+
+        fn add_nibble_products(sums: __m256i, weights: [Pair<__m256i>; 2], codes: Pair<__m256i>) -> __m256i {
+            let nibble = _mm256_set1_epi8(0x0f);
+            let [first, second] = from_fn(|half| {
+                let low = _mm256_and_si256(codes[half], nibble);
+                let high = _mm256_and_si256(_mm256_srli_epi16::<4>(codes[half]), nibble);
+                let low = _mm256_maddubs_epi16(low, weights[0][half]);
+                _mm256_add_epi16(low, _mm256_maddubs_epi16(high, weights[1][half]))
+            });
+            // Four products of at most 15 x 127: twice that is still within 16 bits.
+            let pairs = _mm256_add_epi16(first, second);
+            _mm256_add_epi32(sums, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)))
+        }
+
+        fn add_planes(sums: __m256i, planes: [Pair<__m256i>; 4], codes: Pair<__m256i>) -> __m256i {
+            let zero = _mm256_setzero_si256();
+            let [first, second] = from_fn(|half| {
+                let [ones, twos, fours, eights] =
+                    planes.map(|plane| count_bits(_mm256_and_si256(plane[half], codes[half])));
+                let fours = _mm256_add_epi8(fours, fours);
+                let low = _mm256_add_epi8(twos, fours);
+                (_mm256_add_epi8(ones, _mm256_add_epi8(low, low)), eights)
+            });
+            let plus = _mm256_sad_epu8(_mm256_add_epi8(first.0, second.0), zero);
+            let minus = _mm256_sad_epu8(_mm256_add_epi8(first.1, second.1), zero);
+            _mm256_add_epi32(sums, _mm256_sub_epi32(plus, _mm256_slli_epi64::<3>(minus)))
         }
 
         fn total_sums(sums: [__m256i; 4]) -> [i32; 4] {
@@ -237,6 +277,20 @@ mod native {
     fn load_32(bytes: &[u8; 32]) -> __m256i {
         // SAFETY: 32 bytes are readable there, and the load asks for no alignment.
         unsafe { _mm256_loadu_si256(bytes.as_ptr().cast()) }
+    }
+
+    /// Up to 32 bytes, whole words of four of them, followed by zeros.
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn load_words(bytes: &[u8]) -> __m256i {
+        // An empty slice lies nowhere, and a load that is masked away costs hundreds of cycles there.
+        if bytes.is_empty() {
+            return _mm256_setzero_si256();
+        }
+        let count = _mm256_set1_epi32((bytes.len() / 4).min(8) as i32);
+        let mask = _mm256_cmpgt_epi32(count, _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+        // SAFETY: only the words in the mask are read, which are those of the slice; the load asks for no alignment.
+        unsafe { _mm256_maskload_epi32(bytes.as_ptr().cast(), mask) }
     }
 
     /// Loads 16 bytes from anywhere.

@@ -62,6 +62,7 @@ mod native {
 
             impl Simd for Avx512 {
                 type Floats = __m512;
+                type Bytes = __m512i;
                 type Sums = __m512i;
 
                 $(
@@ -117,31 +118,53 @@ mod native {
             _mm512_reduce_add_ps(values)
         }
 
-        fn pad(bytes: &[u8]) -> [u8; 64] {
-            let mut block = [0; 64];
+        fn bytes(block: &[u8; 64]) -> __m512i {
+            load_64(block)
+        }
+
+        fn pad(bytes: &[u8]) -> __m512i {
             let mask = _bzhi_u64(u64::MAX, bytes.len().min(64) as u32);
             // SAFETY: only the bytes in the mask are read, which are those of the slice.
-            let loaded = unsafe { _mm512_maskz_loadu_epi8(mask, bytes.as_ptr().cast()) };
-            // SAFETY: 64 bytes are writable there, and the store asks for no alignment.
-            unsafe { _mm512_storeu_si512(block.as_mut_ptr().cast(), loaded) };
-            block
+            unsafe { _mm512_maskz_loadu_epi8(mask, bytes.as_ptr().cast()) }
         }
 
         fn no_sums() -> __m512i {
             _mm512_setzero_si512()
         }
 
-        fn add_squares(sums: __m512i, a: &[u8; 64], b: &[u8; 64]) -> __m512i {
-            let difference = _mm512_abs_epi8(_mm512_sub_epi8(load_64(a), load_64(b)));
+        fn add_squares(sums: __m512i, a: __m512i, b: __m512i) -> __m512i {
+            let difference = _mm512_abs_epi8(_mm512_sub_epi8(a, b));
             _mm512_dpbusd_epi32(sums, difference, difference)
         }
 
-        fn add_products(sums: __m512i, weights: &[u8; 64], codes: &[u8; 64]) -> __m512i {
-            _mm512_dpbusd_epi32(sums, load_64(codes), load_64(weights))
+        fn add_products(sums: __m512i, weights: __m512i, codes: __m512i) -> __m512i {
+            _mm512_dpbusd_epi32(sums, codes, weights)
         }
 
-        fn add_bits(sums: __m512i, a: &[u8; 64], b: &[u8; 64]) -> __m512i {
-            _mm512_add_epi32(sums, _mm512_popcnt_epi32(_mm512_xor_si512(load_64(a), load_64(b))))
+        fn add_bits(sums: __m512i, a: __m512i, b: __m512i) -> __m512i {
+            _mm512_add_epi32(sums, _mm512_popcnt_epi32(_mm512_xor_si512(a, b)))
+        }
+
+        fn add_nibble_squares(sums: __m512i, a: [__m512i; 2], b: __m512i) -> __m512i {
+            let levels = _mm512_set1_epi8(0x78);
+            let low = _mm512_and_si512(_mm512_slli_epi16::<3>(b), levels);
+            let high = _mm512_and_si512(_mm512_srli_epi16::<1>(b), levels);
+            add_squares(add_squares(sums, a[0], low), a[1], high)
+        }
+
+        fn add_nibble_products(sums: __m512i, weights: [__m512i; 2], codes: __m512i) -> __m512i {
+            let nibble = _mm512_set1_epi8(0x0f);
+            let low = _mm512_and_si512(codes, nibble);
+            let high = _mm512_and_si512(_mm512_srli_epi16::<4>(codes), nibble);
+            _mm512_dpbusd_epi32(_mm512_dpbusd_epi32(sums, low, weights[0]), high, weights[1])
+        }
+
+        fn add_planes(sums: __m512i, planes: [__m512i; 4], codes: __m512i) -> __m512i {
+            let [ones, twos, fours, eights] =
+                planes.map(|plane| _mm512_popcnt_epi32(_mm512_and_si512(plane, codes)));
+            let low = _mm512_add_epi32(ones, _mm512_slli_epi32::<1>(twos));
+            let high = _mm512_sub_epi32(_mm512_slli_epi32::<2>(fours), _mm512_slli_epi32::<3>(eights));
+            _mm512_add_epi32(sums, _mm512_add_epi32(low, high))
         }
 
         fn total_sums(sums: [__m512i; 4]) -> [i32; 4] {

@@ -19,6 +19,8 @@ const VARIABLE: &str = "LODE_CPU";
 pub(crate) trait Simd: Copy + Send + Sync {
     /// Sixteen floats.
     type Floats: Copy;
+    /// 64 bytes of a code.
+    type Bytes: Copy;
     /// Partial sums of integers, to be totalled at the end.
     type Sums: Copy;
 
@@ -43,16 +45,30 @@ pub(crate) trait Simd: Copy + Send + Sync {
     /// The sum of all lanes.
     fn total_floats(self, values: Self::Floats) -> f32;
 
+    /// 64 bytes.
+    fn bytes(self, bytes: &[u8; 64]) -> Self::Bytes;
     /// Up to 64 bytes, followed by zeros; further bytes are left out.
-    fn pad(self, bytes: &[u8]) -> [u8; 64];
+    fn pad(self, bytes: &[u8]) -> Self::Bytes;
     /// Sums of zero.
     fn no_sums(self) -> Self::Sums;
     /// Adds the squares of `a - b`, for bytes up to 127.
-    fn add_squares(self, sums: Self::Sums, a: &[u8; 64], b: &[u8; 64]) -> Self::Sums;
+    fn add_squares(self, sums: Self::Sums, a: Self::Bytes, b: Self::Bytes) -> Self::Sums;
     /// Adds the products of signed weights (-127 to 127) and codes (0 to 127).
-    fn add_products(self, sums: Self::Sums, weights: &[u8; 64], codes: &[u8; 64]) -> Self::Sums;
+    fn add_products(self, sums: Self::Sums, weights: Self::Bytes, codes: Self::Bytes) -> Self::Sums;
     /// Adds the number of bits that differ.
-    fn add_bits(self, sums: Self::Sums, a: &[u8; 64], b: &[u8; 64]) -> Self::Sums;
+    fn add_bits(self, sums: Self::Sums, a: Self::Bytes, b: Self::Bytes) -> Self::Sums;
+    /// Adds the squares of `a - 8 b`, where `a` is 128 signed bytes (-7 to 127) and `b` the lower halves of 64 bytes,
+    /// then their upper halves.
+    fn add_nibble_squares(self, sums: Self::Sums, a: [Self::Bytes; 2], b: Self::Bytes) -> Self::Sums;
+    /// Adds the products of 128 signed weights (-127 to 127) and the halves of 64 bytes, in the same order.
+    fn add_nibble_products(
+        self,
+        sums: Self::Sums,
+        weights: [Self::Bytes; 2],
+        codes: Self::Bytes,
+    ) -> Self::Sums;
+    /// Adds `n0 + 2 n1 + 4 n2 - 8 n3`, where `ni` is the number of bits set both in `codes` and in plane `i`.
+    fn add_planes(self, sums: Self::Sums, planes: [Self::Bytes; 4], codes: Self::Bytes) -> Self::Sums;
     /// The four totals.
     fn total_sums(self, sums: [Self::Sums; 4]) -> [i32; 4];
     /// The total.
@@ -157,21 +173,24 @@ mod tests {
 
     #[test]
     fn any_bytes_are_padded() {
-        struct Pad<'a>(&'a [u8]);
-        impl Work for Pad<'_> {
-            type Output = [u8; 64];
+        struct BitsSet<'a>(&'a [u8]);
+        impl Work for BitsSet<'_> {
+            type Output = (i32, i32);
             #[inline(always)]
-            fn run<S: Simd>(self, simd: S) -> [u8; 64] {
-                simd.pad(self.0)
+            fn run<S: Simd>(self, simd: S) -> (i32, i32) {
+                let (padded, zeros) = (simd.pad(self.0), simd.pad(&[]));
+                let places = simd.bytes(&std::array::from_fn(|at| at as u8 + 1));
+                let set = simd.total_sum(simd.add_bits(simd.no_sums(), padded, zeros));
+                (set, simd.total_sum(simd.add_products(simd.no_sums(), places, padded)))
             }
         }
         let bytes: Vec<u8> = (1..=100).collect();
         for len in 0..=100 {
-            let mut expected = [0; 64];
-            let kept = len.min(64);
-            expected[..kept].copy_from_slice(&bytes[..kept]);
+            let kept = &bytes[..len.min(64)];
+            let set = kept.iter().map(|byte| byte.count_ones() as i32).sum::<i32>();
+            let products = kept.iter().map(|byte| i32::from(*byte) * i32::from(*byte)).sum::<i32>();
             for cpu in Cpu::available() {
-                assert_eq!(cpu.dispatch(Pad(&bytes[..len])), expected, "{len} on {cpu}");
+                assert_eq!(cpu.dispatch(BitsSet(&bytes[..len])), (set, products), "{len} on {cpu}");
             }
         }
     }

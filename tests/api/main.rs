@@ -26,6 +26,7 @@ use lodedb::Maintenance;
 use lodedb::Metric;
 use lodedb::Options;
 use lodedb::Progress;
+use lodedb::Quantization;
 use lodedb::Record;
 use lodedb::RecordId;
 use lodedb::Result;

@@ -10,6 +10,10 @@ fn schemas_that_make_no_sense_are_refused() {
         (Schema::new(8).metric(Metric::Hamming), "hamming needs the dtype binary"),
         (Schema::new(8).dtype(Dtype::Binary), "binary vectors need the metric hamming"),
         (Schema::new(12).dtype(Dtype::Binary).metric(Metric::Hamming), "multiple of 8"),
+        (
+            Schema::new(8).dtype(Dtype::Binary).metric(Metric::Hamming).quantization(Quantization::Sq4),
+            "searched as they are: it must be auto, not sq4",
+        ),
         (Schema::named([]), "no vector"),
         (Schema::named([VectorSchema::new("v", 1), VectorSchema::new("v", 2)]), "twice"),
         (Schema::named([VectorSchema::new("id", 1)]), "is 'id'"),
@@ -50,6 +54,24 @@ fn a_collection_is_opened_again_only_with_its_own_schema() {
     for other in [plane().metric(Metric::Dot), plane().dtype(Dtype::F16)] {
         assert!(matches!(db.collection("docs", other), Err(Error::Schema { .. })));
     }
+}
+
+#[test]
+fn a_form_of_search_is_kept_and_another_one_refused() {
+    let (_folder, path) = file();
+    let sq4 = plane().quantization(Quantization::Sq4);
+    Database::open(&path).unwrap().collection("docs", sq4.clone()).unwrap();
+    let db = Database::open(&path).unwrap();
+    assert_eq!(db.collection("docs", sq4.clone()).unwrap().schema().unwrap(), sq4);
+    assert_eq!(db.collection("docs", plane()).unwrap().schema().unwrap(), sq4);
+    let error = db.collection("docs", plane().quantization(Quantization::None)).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "schema: collection 'docs' exists: it has the vectors 'vector' (2 x f32, l2, searched as sq4), \
+         not 'vector' (2 x f32, l2, searched as none)"
+    );
+    let error = "sq8".parse::<Quantization>().unwrap_err();
+    assert!(error.to_string().contains("'sq8' is not one of auto, none, sq7, sq4, rabitq"));
 }
 
 #[test]

@@ -100,3 +100,24 @@ fn a_search_can_be_run_again_and_reads_what_was_there_when_it_was_begun() {
     assert_eq!(search.clone().run().unwrap().len(), 1);
     assert_eq!(search.run().unwrap().len(), 1);
 }
+
+#[test]
+fn every_form_of_search_finds_the_same_before_and_after_a_merge() {
+    for form in [Quantization::None, Quantization::Sq7, Quantization::Sq4, Quantization::RaBitQ] {
+        let (_folder, path) = file();
+        let db = Options::new().maintenance(Maintenance::Manual).open(&path).unwrap();
+        let schema = Schema::new(16).metric(Metric::L2).quantization(form);
+        let docs = db.collection("docs", schema).unwrap();
+        let element = |id: u64, at: u64| if at == 0 { id } else { (id * 31 + id * id * at) % 1013 };
+        let values = |id: u64| -> Vec<f32> { (0..16).map(|at| element(id, at) as f32).collect() };
+        let records = |ids: std::ops::Range<u64>| ids.map(|id| Record::new(id).vector(values(id)));
+        for ids in [0..MANY, MANY..MANY + 200] {
+            docs.upsert(records(ids.clone())).unwrap();
+            db.optimize(go_on).unwrap();
+            for id in [0, 7, MANY - 1, ids.end - 1] {
+                let hits = docs.search().vector(&values(id)).k(1).ef(200).run().unwrap();
+                assert_eq!((hits[0].id().as_u64(), hits[0].distance()), (Some(id), 0.0), "{form}");
+            }
+        }
+    }
+}
