@@ -55,7 +55,7 @@ const UNSEEN_PART: usize = 64;
 /// ... but with at least so many, where these are at most a sixteenth ...
 const MIN_UNSEEN: usize = 48;
 /// ... and at most so many.
-const MAX_UNSEEN: usize = 512;
+const MAX_UNSEEN: usize = 384;
 
 /// Builds the graph of all codes, on the threads of the current rayon pool.
 ///

@@ -29,9 +29,9 @@ const RANKS: [usize; 3] = [1, 10, 100];
 /// Candidates by code among which the true neighbors are.
 const TRUTH_DEPTH: usize = 400;
 /// Results that are looked for in all: of many results, fewer records tell as much.
-const RESULTS: usize = 12_800;
+const RESULTS: usize = 6400;
 /// Slacks that are measured, in 1024ths.
-const SLACKS: [u32; 15] = [0, 24, 48, 72, 96, 128, 160, 200, 248, 304, 376, 464, 592, 768, 1024];
+const SLACKS: [u32; 12] = [0, 32, 64, 96, 136, 184, 240, 312, 408, 544, 736, 1024];
 /// Candidates kept while measuring, beside a few for each result.
 const WIDTH: usize = 1024;
 /// Larger slacks are not measured where one finds this share ...
