@@ -70,7 +70,7 @@ def install(options, python):
     subprocess.run([*pip, *TOOLS], check=True)
     known = json.loads(run_for_text(python, "list_engines.py"))
     wanted = [known[name] for name in options.engines or known if name in known]
-    packages = dict.fromkeys(engine["package"] or options.lode for engine in wanted)
+    packages = dict.fromkeys(name for engine in wanted for name in [engine["package"] or options.lode, *engine["needs"]])
     for package in packages:
         print(f"installing {package}", flush=True)
         done = subprocess.run([*pip, package], capture_output=True, text=True)

@@ -11,6 +11,7 @@ print(
             name: {
                 "package": engine.package,
                 "module": engine.module,
+                "needs": engine.needs,
                 "installed": importlib.util.find_spec(engine.module) is not None,
             }
             for name, engine in ENGINES.items()
