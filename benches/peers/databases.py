@@ -213,8 +213,9 @@ class Omendb(Engine):
     def build(self, base):
         import omendb
 
-        path = str(self.folder / "bench")  # its codes know no other metric than l2: the same order for length 1
-        db = omendb.open(path, dimensions=self.dim, m=16, ef_construction=200, quantization="sq8", metric="l2")
+        # Its codes know no other metric than l2, which gives the same order for vectors of length 1.
+        dense = {"dim": self.dim, "quantization": "sq8"}
+        db = omendb.create(str(self.folder / "bench"), {"metric": "l2", "dense": dense})
         for start in range(0, len(base), BATCH):
             rows = base[start : start + BATCH]
             db.set(ids=[str(i) for i in range(start, start + len(rows))], vectors=rows)
@@ -226,6 +227,9 @@ class Omendb(Engine):
         import omendb
 
         self.db = omendb.open(str(self.folder / "bench"))
+
+    def settings(self):
+        return [[{"ef": ef} for ef in EF if ef >= 3 * K]]  # it refuses less
 
     def searcher(self, ef):
         search = self.db.search
