@@ -6,7 +6,9 @@
 #[path = "data/generated.rs"]
 mod generated;
 
-use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{
+    BatchSize, BenchmarkId, Criterion, SamplingMode, Throughput, criterion_group, criterion_main,
+};
 use generated::{collection, open, records};
 use lodedb::{Durability, Record};
 use std::time::Duration;
@@ -19,6 +21,7 @@ fn ingest(c: &mut Criterion) {
     let path = folder.path().join("ingest.lode");
     let all = records(0..RECORDS, DIM);
     let mut group = c.benchmark_group("upsert 10,000");
+    group.sampling_mode(SamplingMode::Flat);
     group.sample_size(10).warm_up_time(Duration::from_millis(500)).measurement_time(Duration::from_secs(4));
     group.throughput(Throughput::Elements(RECORDS));
     for (name, durability) in [("durable", Durability::Full), ("not synced", Durability::None)] {

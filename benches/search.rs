@@ -6,7 +6,7 @@
 #[path = "data/generated.rs"]
 mod generated;
 
-use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{BenchmarkId, Criterion, SamplingMode, Throughput, criterion_group, criterion_main};
 use generated::{collection, open, optimize, records, vector};
 use lodedb::{Collection, Durability};
 use std::hint::black_box;
@@ -25,12 +25,12 @@ fn search(records: &Collection, query: &[f32], ef: usize) -> usize {
 }
 
 /// Searches for one query after the other.
-fn one_by_one(c: &mut Criterion, group: &str, name: impl ToString, records: &Collection, ef: usize) {
+fn one_by_one(c: &mut Criterion, group: &str, name: &str, records: &Collection, ef: usize) {
     let queries = queries();
     let mut at = 0;
     let mut group = c.benchmark_group(group);
     group.warm_up_time(Duration::from_millis(500)).measurement_time(Duration::from_secs(2));
-    group.bench_function(BenchmarkId::from_parameter(name.to_string()), |b| {
+    group.bench_function(BenchmarkId::from_parameter(name), |b| {
         b.iter(|| {
             at = (at + 1) % queries.len();
             search(records, black_box(&queries[at]), ef)
@@ -47,7 +47,7 @@ fn on_a_graph(c: &mut Criterion) {
     one_by_one(c, "before optimize", "ef 64", &all, 64);
     optimize(&db);
     for ef in [10, 32, 64, 128, 256] {
-        one_by_one(c, "one graph", format!("ef {ef}"), &all, ef);
+        one_by_one(c, "one graph", &format!("ef {ef}"), &all, ef);
     }
     from_threads(c, &all);
     for newer in 1..=4 {
@@ -67,6 +67,7 @@ fn on_a_graph(c: &mut Criterion) {
 fn from_threads(c: &mut Criterion, records: &Collection) {
     let queries = queries();
     let mut group = c.benchmark_group("1,000 queries, ef 64");
+    group.sampling_mode(SamplingMode::Flat);
     group.sample_size(10).measurement_time(Duration::from_secs(3)).throughput(Throughput::Elements(QUERIES));
     for threads in [1, 2] {
         group.bench_function(BenchmarkId::from_parameter(format!("{threads} threads")), |b| {
