@@ -48,6 +48,8 @@
 #[cfg(target_endian = "big")]
 compile_error!("the file format is little-endian and mapped as it is: big-endian targets are not supported");
 
+#[cfg(feature = "bench-internals")]
+mod bench;
 mod codec;
 mod db;
 mod error;
@@ -132,4 +134,12 @@ pub mod _crash_testing {
     pub use crate::storage::StoreOptions;
     pub use crate::storage::StoreStats;
     pub use crate::storage::choose;
+}
+
+/// What `benches/kernels.rs` needs of the kernels. No part of the API.
+#[cfg(feature = "bench-internals")]
+#[doc(hidden)]
+pub mod _bench {
+    pub use crate::bench::Kernel;
+    pub use crate::bench::kernels;
 }

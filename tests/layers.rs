@@ -13,6 +13,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("storage", &["error", "ids", "codec"]),
     ("vector", &["error"]),
     ("quant", &["error", "ids", "codec", "vector"]),
+    ("bench", &["error", "vector", "quant"]),
     ("graph", &["error", "ids", "codec", "vector", "quant"]),
     ("metadata", &["error", "ids", "codec"]),
     ("segment", &["error", "ids", "codec", "storage", "vector", "quant", "graph", "metadata"]),

@@ -54,6 +54,12 @@ impl ExactScorer {
         Self::with_engine(ty, query, engine)
     }
 
+    /// As [`ExactScorer::new`] on a given instruction set, or through simsimd: for the benches.
+    #[cfg(feature = "bench-internals")]
+    pub(crate) fn on(ty: &VectorType, query: &[f32], cpu: Option<Cpu>) -> Self {
+        Self::with_engine(ty, query, cpu.map_or(Engine::Simsimd, Engine::Own))
+    }
+
     fn with_engine(ty: &VectorType, query: &[f32], engine: Engine) -> Self {
         let query = &query[..query.len().min(ty.dim)];
         let binary = ty.dtype == Dtype::Binary;
