@@ -2,16 +2,21 @@
 //!
 //! ```text
 //! database collection transaction query   classes as Python sees them
-//! batch  vectors  values                  records, arrays and field values in and out
-//! process  errors                         where work runs detached; exceptions
+//! batch  arrow  vectors  values  embed    records, tables, arrays, field values in and out
+//! process  turn  errors  stats            where work runs detached, who may write, exceptions
 //! ```
 
+mod arrow;
 mod batch;
 mod collection;
 mod database;
+mod embed;
 mod errors;
 mod process;
 mod query;
+mod stats;
+mod transaction;
+mod turn;
 mod values;
 mod vectors;
 
@@ -26,5 +31,8 @@ fn _lodedb(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<collection::PyCollection>()?;
     module.add_class::<query::PyHits>()?;
     module.add_class::<query::PyHit>()?;
+    module.add_class::<query::PyScan>()?;
+    module.add_class::<transaction::PyTransaction>()?;
+    module.add_class::<transaction::PyTransactionCollection>()?;
     Ok(())
 }

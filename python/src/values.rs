@@ -57,11 +57,19 @@ pub(crate) fn ids_in(objects: &Bound<'_, PyAny>) -> PyResult<Vec<RecordId>> {
     if is_id(objects) {
         return Ok(vec![id_in(objects)?]);
     }
-    let listed = match objects.hasattr(intern!(objects.py(), "tolist"))? {
-        true => objects.call_method0(intern!(objects.py(), "tolist"))?,
-        false => objects.clone(),
-    };
+    let listed = listed(objects)?;
     listed.try_iter()?.map(|id| id_in(&id?)).collect()
+}
+
+/// A column of numpy, pandas, polars or Arrow as a list; anything else as it is.
+pub(crate) fn listed<'py>(column: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    let py = column.py();
+    for name in [intern!(py, "tolist"), intern!(py, "to_list"), intern!(py, "to_pylist")] {
+        if column.hasattr(name)? {
+            return column.call_method0(name);
+        }
+    }
+    Ok(column.clone())
 }
 
 /// True for what can only be a single id.
@@ -138,7 +146,12 @@ fn map_in<'py>(
         };
         map.insert(name.to_str()?.to_owned(), nested_value_in(field, &value, depth + 1)?);
     }
-    Ok(place_in(&map).map_or(Value::Map(map), Value::Geo))
+    Ok(map_or_place(map))
+}
+
+/// A map as a value: a place where it is one.
+pub(crate) fn map_or_place(map: BTreeMap<String, Value>) -> Value {
+    place_in(&map).map_or(Value::Map(map), Value::Geo)
 }
 
 /// A map of exactly the numbers `lat` and `lon`, in range, is a place.
@@ -176,14 +189,20 @@ fn other_value_in(field: &str, object: &Bound<'_, PyAny>, depth: usize) -> PyRes
     )))
 }
 
-/// A numpy or pandas column (or scalar) as plain Python objects; its instants in microseconds, which Python has.
+/// A column with a dtype (or a scalar of numpy) as plain Python objects; its instants in microseconds, which Python has.
 pub(crate) fn plain_column<'py>(column: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
     let py = column.py();
+    if column.hasattr(intern!(py, "notna"))? {
+        // A pandas column: what is missing is None, whatever its type takes for that.
+        let objects = column.call_method1(intern!(py, "astype"), ("object",))?;
+        let there = column.call_method0(intern!(py, "notna"))?;
+        return objects.call_method1(intern!(py, "where"), (there, py.None()))?.call_method0("tolist");
+    }
     let dtype = column.getattr(intern!(py, "dtype"))?;
     let is_instants = dtype.getattr(intern!(py, "kind")).is_ok_and(|kind| kind.eq("M").unwrap_or(false));
     match is_instants && column.hasattr(intern!(py, "astype"))? {
         true => column.call_method1(intern!(py, "astype"), ("datetime64[us]",))?.call_method0("tolist"),
-        false => column.call_method0(intern!(py, "tolist")),
+        false => listed(column),
     }
 }
 

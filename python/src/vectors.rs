@@ -35,6 +35,11 @@ enum Data {
 }
 
 impl Matrix {
+    /// `rows` vectors of `width` numbers, one after the other in `values`.
+    pub(crate) fn of_floats(rows: usize, width: usize, values: Vec<f32>) -> Self {
+        Self { rows, width, data: Data::F32(values) }
+    }
+
     /// Number of vectors.
     pub(crate) fn rows(&self) -> usize {
         self.rows

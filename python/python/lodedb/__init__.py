@@ -24,7 +24,18 @@ from lodedb._errors import (
     ReadOnlyError,
     SchemaError,
 )
-from lodedb._lodedb import Collection, Database, Hit, Hits, __version__, open
+from lodedb._lodedb import (
+    Collection,
+    Database,
+    Hit,
+    Hits,
+    Scan,
+    Transaction,
+    TransactionCollection,
+    __version__,
+    open,
+)
+from lodedb._progress import Progress
 
 __all__ = [
     "AlreadyExistsError",
@@ -42,8 +53,12 @@ __all__ = [
     "LodeError",
     "NotFoundError",
     "PoisonedError",
+    "Progress",
     "ReadOnlyError",
+    "Scan",
     "SchemaError",
+    "Transaction",
+    "TransactionCollection",
     "__version__",
     "open",
 ]
