@@ -28,6 +28,7 @@ use pyo3::exceptions::PyIndexError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyDict;
+use pyo3::types::PyIterator;
 use pyo3::types::PyList;
 use pyo3::types::PySlice;
 use rayon::prelude::*;
@@ -105,6 +106,11 @@ impl PyHits {
             Some(hit) => PyHit::new(hit.clone()).into_bound_py_any(py),
             None => Err(PyIndexError::new_err(format!("hit {index} of {}", hits.len()))),
         }
+    }
+
+    fn __iter__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyIterator>> {
+        let hits = self.hits.get()?.iter().map(|hit| Py::new(py, PyHit::new(hit.clone())));
+        PyList::new(py, hits.collect::<PyResult<Vec<_>>>()?)?.try_iter()
     }
 
     /// The ids of the hits.

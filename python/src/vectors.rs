@@ -165,6 +165,7 @@ fn read(
 fn copied<T: Element + Copy>(array: &Bound<'_, PyUntypedArray>, dtype: &str) -> PyResult<Vec<T>> {
     let py = array.py();
     if let Ok(typed) = array.cast::<PyArrayDyn<T>>()
+        && typed.is_c_contiguous()
         && let Ok(values) = typed.readonly().as_slice()
     {
         return Ok(values.to_vec());

@@ -6,6 +6,8 @@ import ast
 import doctest
 import inspect
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -65,7 +67,7 @@ def test_stub_and_extension_have_the_same_docstrings(name: str, doc: str) -> Non
 
 
 def test_everything_public_has_a_docstring() -> None:
-    bare = [name for name, thing in documented() if not inspect.getdoc(thing)]
+    bare = [name for name, thing in documented() if not inspect.getdoc(thing) and "._" not in name]
     assert not bare
 
 
@@ -82,7 +84,6 @@ def test_examples_in_readmes(file: str, tmp_path: Path, monkeypatch: pytest.Monk
         exec(compile(block, file, "exec"), {"__name__": "readme"})
 
 
-def test_quickstart(capsys: pytest.CaptureFixture[str]) -> None:
-    source = (ROOT / "examples/quickstart.py").read_text()
-    exec(compile(source, "quickstart.py", "exec"), {"__name__": "__main__", "__file__": str(ROOT / "examples/quickstart.py")})
-    assert "Verified and closed" in capsys.readouterr().out
+def test_quickstart() -> None:
+    command = [sys.executable, str(ROOT / "examples/quickstart.py")]
+    assert "Verified and closed" in subprocess.run(command, capture_output=True, text=True, check=True).stdout

@@ -17,9 +17,23 @@ pl = pytest.importorskip("polars")
 
 UTC = dt.timezone.utc
 ROWS: list[dict[str, Any]] = [
-    {"id": "a", "vector": [1.0, 0.0], "year": 1849, "title": "Mines", "tags": ["gold"], "at": dt.datetime(1849, 1, 31, tzinfo=UTC)},
+    {
+        "id": "a",
+        "vector": [1.0, 0.0],
+        "year": 1849,
+        "title": "Mines",
+        "tags": ["gold"],
+        "at": dt.datetime(1849, 1, 31, tzinfo=UTC),
+    },
     {"id": "b", "vector": [0.0, 1.0], "year": None, "title": None, "tags": [], "at": None},
-    {"id": "c", "vector": [1.0, 1.0], "year": 1851, "title": "Rivers", "tags": ["a", "b"], "at": dt.datetime(2000, 1, 1, tzinfo=UTC)},
+    {
+        "id": "c",
+        "vector": [1.0, 1.0],
+        "year": 1851,
+        "title": "Rivers",
+        "tags": ["a", "b"],
+        "at": dt.datetime(2000, 1, 1, tzinfo=UTC),
+    },
 ]
 
 
@@ -39,7 +53,13 @@ def arrow_table(vector: Any) -> Any:
 
 @pytest.mark.parametrize(
     "vector",
-    [pa.list_(pa.float32()), pa.list_(pa.float32(), 2), pa.large_list(pa.float64()), pa.list_(pa.float16(), 2), pa.list_(pa.int8(), 2)],
+    [
+        pa.list_(pa.float32()),
+        pa.list_(pa.float32(), 2),
+        pa.large_list(pa.float64()),
+        pa.list_(pa.float16(), 2),
+        pa.list_(pa.int8(), 2),
+    ],
     ids=str,
 )
 def test_arrow_tables(db: lodedb.Database, vector: Any) -> None:
@@ -51,8 +71,10 @@ def test_arrow_tables(db: lodedb.Database, vector: Any) -> None:
 def test_arrow_pieces(db: lodedb.Database) -> None:
     table = arrow_table(pa.list_(pa.float32(), 2))
     for name, piece in {
-        "batch": table.to_batches()[0], "slices": pa.concat_tables([table.slice(0, 1), table.slice(1)]),
-        "reader": table.to_reader(1), "inside": pa.concat_tables([table, table]).slice(3),
+        "batch": table.to_batches()[0],
+        "slices": pa.concat_tables([table.slice(0, 1), table.slice(1)]),
+        "reader": table.to_reader(1),
+        "inside": pa.concat_tables([table, table]).slice(3),
     }.items():
         docs = db.collection(name, dim=2)
         docs.upsert(piece)
@@ -62,11 +84,19 @@ def test_arrow_pieces(db: lodedb.Database) -> None:
 def test_arrow_types(db: lodedb.Database) -> None:
     docs = db.collection("docs", dim=1)
     columns = {
-        "id": pa.array([1, 2], pa.uint64()), "vector": pa.array([[1.0], [2.0]], pa.list_(pa.float32(), 1)),
-        "i": pa.array([-1, None], pa.int16()), "u": pa.array([1, 2], pa.uint64()), "f": pa.array([0.5, None], pa.float32()),
-        "b": pa.array([True, None]), "s": pa.array(["x", None], pa.large_string()), "v": pa.array(["y", None], pa.string_view()),
-        "d": pa.array([dt.date(1849, 1, 31), None]), "t": pa.array([0, None], pa.timestamp("ns", "UTC")),
-        "c": pa.array(["p", None]).dictionary_encode(), "m": pa.array([{"lat": 1.0, "lon": 2.0}, None]), "n": pa.nulls(2),
+        "id": pa.array([1, 2], pa.uint64()),
+        "vector": pa.array([[1.0], [2.0]], pa.list_(pa.float32(), 1)),
+        "i": pa.array([-1, None], pa.int16()),
+        "u": pa.array([1, 2], pa.uint64()),
+        "f": pa.array([0.5, None], pa.float32()),
+        "b": pa.array([True, None]),
+        "s": pa.array(["x", None], pa.large_string()),
+        "v": pa.array(["y", None], pa.string_view()),
+        "d": pa.array([dt.date(1849, 1, 31), None]),
+        "t": pa.array([0, None], pa.timestamp("ns", "UTC")),
+        "c": pa.array(["p", None]).dictionary_encode(),
+        "m": pa.array([{"lat": 1.0, "lon": 2.0}, None]),
+        "n": pa.nulls(2),
         "l": pa.array([[1, None], None], pa.list_(pa.int64())),
     }
     docs.upsert(pa.table(columns))
@@ -75,8 +105,19 @@ def test_arrow_types(db: lodedb.Database) -> None:
     del first["vector"], second["vector"]
     instant = dt.datetime(1849, 1, 31, tzinfo=UTC), dt.datetime(1970, 1, 1, tzinfo=UTC)
     assert first == {
-        "id": 1, "i": -1, "u": 1, "f": 0.5, "b": True, "s": "x", "v": "y", "d": instant[0], "t": instant[1], "c": "p",
-        "m": {"lat": 1.0, "lon": 2.0}, "n": None, "l": [1, None],
+        "id": 1,
+        "i": -1,
+        "u": 1,
+        "f": 0.5,
+        "b": True,
+        "s": "x",
+        "v": "y",
+        "d": instant[0],
+        "t": instant[1],
+        "c": "p",
+        "m": {"lat": 1.0, "lon": 2.0},
+        "n": None,
+        "l": [1, None],
     }
     assert second == {"id": 2, "u": 2, **dict.fromkeys(["i", "f", "b", "s", "v", "d", "t", "c", "m", "n", "l"])}
 
@@ -87,7 +128,7 @@ def test_arrow_types(db: lodedb.Database) -> None:
         ({"vector": [[1.0]]}, "no column 'id'"),
         ({"id": ["a"]}, "no column 'vector'"),
         ({"id": ["a"], "vector": [[1.0, 2.0]]}, "2 dimensions where the schema has 1"),
-        ({"id": [None], "vector": [[1.0]]}, "nulls"),
+        ({"id": [None], "vector": [[1.0]]}, "null as id"),
         ({"id": ["a"], "vector": [None]}, "column 'vector'"),
         ({"id": ["a"], "vector": [[None]]}, "column 'vector' has"),
         ({"id": [-1], "vector": [[1.0]]}, "below 0"),
@@ -135,4 +176,6 @@ def test_hits_as_frames(db: lodedb.Database) -> None:
 
 def test_nothing_but_numpy_is_imported() -> None:
     code = "import lodedb, lodedb.aio, sys; print([m for m in ('pyarrow', 'pandas', 'polars', 'tqdm') if m in sys.modules])"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    assert (
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    )

@@ -12,9 +12,20 @@ import pytest
 UTC = dt.timezone.utc
 
 VALUES: list[Any] = [
-    None, True, -1, 2**63 - 1, 0.5, "text", "\u00e9\U0001f48e", [1, "two", None], [], {},
-    {"a": {"b": [1.5]}}, {"lat": 38.775, "lon": -4.848},
-    dt.datetime(1849, 1, 31, 12, tzinfo=UTC), dt.datetime(2024, 2, 29, 23, 59, 59, 500000, tzinfo=UTC),
+    None,
+    True,
+    -1,
+    2**63 - 1,
+    0.5,
+    "text",
+    "\u00e9\U0001f48e",
+    [1, "two", None],
+    [],
+    {},
+    {"a": {"b": [1.5]}},
+    {"lat": 38.775, "lon": -4.848},
+    dt.datetime(1849, 1, 31, 12, tzinfo=UTC),
+    dt.datetime(2024, 2, 29, 23, 59, 59, 500000, tzinfo=UTC),
 ]
 
 
@@ -79,9 +90,14 @@ def test_nesting_without_end_is_refused(db: lodedb.Database) -> None:
 @pytest.mark.parametrize(
     ("id", "error", "words"),
     [
-        ("", ValueError, "empty"), (-1, ValueError, "between 0"), (2**64, ValueError, "between 0"),
-        (1.5, TypeError, "not float"), (True, TypeError, "not bool"), (None, TypeError, "not NoneType"),
-        ("x" * 513, lodedb.LimitError, "513"), (b"a", TypeError, "not bytes"),
+        ("", ValueError, "empty"),
+        (-1, ValueError, "between 0"),
+        (2**64, ValueError, "between 0"),
+        (1.5, TypeError, "not float"),
+        (True, TypeError, "not bool"),
+        (None, TypeError, "not NoneType"),
+        ("x" * 513, lodedb.LimitError, "513"),
+        (b"a", TypeError, "not bytes"),
     ],
     ids=repr,
 )
@@ -172,13 +188,18 @@ def test_an_array_that_changes_afterwards_changes_nothing(db: lodedb.Database) -
 def test_columns(db: lodedb.Database) -> None:
     docs = db.collection("docs", dim=1)
     docs.upsert(
-        ids=np.array(["a", "b"]), vectors=np.ones((2, 1)),
+        ids=np.array(["a", "b"]),
+        vectors=np.ones((2, 1)),
         fields={"n": np.array([1, 2]), "t": ["x", None], "d": np.array(["1849-01-31", "NaT"], dtype="datetime64[ns]")},
     )
     b = docs.get("b")
     assert b is not None and (b["n"], b["t"], b["d"]) == (2, None, None)
     assert docs.get("a")["d"] == dt.datetime(1849, 1, 31, tzinfo=UTC)  # type: ignore[index]
-    for fields, words in [({"n": [1]}, "fields\\['n'\\] and ids differ"), ({"n": "ab"}, "column"), ({1: [1, 2]}, "name")]:
+    for fields, words in [
+        ({"n": [1]}, "fields\\['n'\\] and ids differ"),
+        ({"n": "ab"}, "column"),
+        ({1: [1, 2]}, "name"),
+    ]:
         with pytest.raises((ValueError, TypeError), match=words):
             docs.upsert(ids=["a", "b"], vectors=np.ones((2, 1)), fields=fields)  # type: ignore[arg-type]
 

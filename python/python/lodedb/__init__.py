@@ -36,12 +36,14 @@ from lodedb._lodedb import (
     open,
 )
 from lodedb._progress import Progress
+from lodedb._types import CollectionStats, Stats
 
 __all__ = [
     "AlreadyExistsError",
     "ArgumentError",
     "ClosedError",
     "Collection",
+    "CollectionStats",
     "CorruptError",
     "Database",
     "DimensionError",
@@ -57,6 +59,7 @@ __all__ = [
     "ReadOnlyError",
     "Scan",
     "SchemaError",
+    "Stats",
     "Transaction",
     "TransactionCollection",
     "__version__",

@@ -1,4 +1,4 @@
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from os import PathLike
 from types import TracebackType
 from typing import Any, Literal, SupportsIndex, TypedDict, final, overload
@@ -8,7 +8,9 @@ from numpy.typing import ArrayLike, NDArray
 from typing_extensions import Self
 
 from lodedb._progress import Progress
+from lodedb._types import CollectionStats, Stats
 
+__all__: list[str]
 __version__: str
 
 _Id = str | int
@@ -24,26 +26,6 @@ class _Vector(TypedDict, total=False):
     dim: int
     metric: _Metric
     dtype: _Dtype
-
-class CollectionStats(TypedDict):
-    name: str
-    records: int
-    dead_records: int
-    active_records: int
-    active_bytes: int
-    segments: int
-    graphs: int
-    graph_records: int
-
-class Stats(TypedDict):
-    file_bytes: int
-    live_bytes: int
-    free_bytes: int
-    log_bytes: int
-    generation: int
-    commits: int
-    uuid: str
-    collections: list[CollectionStats]
 
 def open(
     path: str | PathLike[str],
@@ -170,7 +152,9 @@ class Database:
 
     def __enter__(self) -> Self: ...
     def __exit__(
-        self, kind: type[BaseException] | None = None, error: BaseException | None = None,
+        self,
+        kind: type[BaseException] | None = None,
+        error: BaseException | None = None,
         traceback: TracebackType | None = None,
     ) -> None: ...
     def __getitem__(self, name: str, /) -> Collection: ...
@@ -259,7 +243,7 @@ class Collection:
         """Deletes the records with these ids and gives their number; ids that don't exist are passed over."""
 
     @overload
-    def get(self, ids: _Id) -> _Row | None: ...
+    def get(self, ids: _Id) -> _Row | None: ...  # type: ignore[overload-overlap]
     @overload
     def get(self, ids: Iterable[_Id] | NDArray[Any]) -> list[_Row | None]:
         """The record with this id as a row, or None; for several ids a list. Vectors are numpy arrays.
@@ -292,7 +276,13 @@ class Collection:
         """
 
     def search(
-        self, vector: ArrayLike | str, *, k: int = 10, using: str | None = None, ef: int | None = None, exact: bool = False
+        self,
+        vector: ArrayLike | str,
+        *,
+        k: int = 10,
+        using: str | None = None,
+        ef: int | None = None,
+        exact: bool = False,
     ) -> Hits:
         """The `k` records nearest to `vector`, the best first; fewer only where the collection has fewer.
 
@@ -442,7 +432,9 @@ class Transaction:
 
     def __enter__(self) -> Self: ...
     def __exit__(
-        self, kind: type[BaseException] | None = None, error: BaseException | None = None,
+        self,
+        kind: type[BaseException] | None = None,
+        error: BaseException | None = None,
         traceback: TracebackType | None = None,
     ) -> None: ...
     def __getitem__(self, name: str, /) -> TransactionCollection: ...
@@ -485,7 +477,7 @@ class TransactionCollection:
         """As `Collection.delete`."""
 
     @overload
-    def get(self, ids: _Id) -> _Row | None: ...
+    def get(self, ids: _Id) -> _Row | None: ...  # type: ignore[overload-overlap]
     @overload
     def get(self, ids: Iterable[_Id] | NDArray[Any]) -> list[_Row | None]:
         """As `Collection.get`."""

@@ -14,8 +14,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from typing import Any, Callable, TypeVar
+from collections.abc import AsyncIterator, Callable
+from itertools import islice
+from typing import Any, TypeVar
 
 import lodedb
 from lodedb import Hits, LodeError
@@ -45,7 +46,9 @@ class _Turn:
 
     def check(self) -> None:
         if asyncio.current_task() in self._tasks:
-            raise LodeError("this task has a transaction open: write through it (tx.collection(\"name\")), or end it first")
+            raise LodeError(
+                'this task has a transaction open: write through it (tx.collection("name")), or end it first'
+            )
 
     def take(self) -> asyncio.Task[Any] | None:
         self.check()
@@ -202,7 +205,7 @@ class Collection:
 
 
 def _page(records: Any) -> list[dict[str, Any]]:
-    return [record for _, record in zip(range(_PAGE), records)]
+    return list(islice(records, _PAGE))
 
 
 class Transaction:
@@ -227,13 +230,17 @@ class Transaction:
         begin = asyncio.ensure_future(_run(self._transaction._enter_from_any_thread))
         try:
             await asyncio.shield(begin)
-        except BaseException as error:
+        except BaseException:
             self._turn.give_back(task)
             if not begin.done():
-                begin.add_done_callback(lambda done: done.exception() or self._transaction.__exit__(type(error), error, None))
+                begin.add_done_callback(self._roll_back)
             raise
         self._task = task
         return self
+
+    def _roll_back(self, begun: asyncio.Task[None]) -> None:
+        if not begun.cancelled() and begun.exception() is None:
+            self._transaction.__exit__(asyncio.CancelledError, None, None)
 
     async def __aexit__(self, *error: Any) -> None:
         try:
