@@ -194,7 +194,13 @@ def test_closed_is_closed(path: Path) -> None:
         docs = db["docs"]
         scan = docs.scan()
     db.close()
-    for call in [lambda: len(docs), lambda: docs.search(np.ones(16)), lambda: db["docs"], lambda: docs.delete(1)]:
+    calls: list[Callable[[], Any]] = [
+        lambda: len(docs),
+        lambda: docs.search(np.ones(16)),
+        lambda: db["docs"],
+        lambda: docs.delete(1),
+    ]
+    for call in calls:
         with pytest.raises(lodedb.ClosedError):
             call()
     assert next(scan)["id"] == 0
@@ -360,7 +366,14 @@ def test_memory_does_not_grow_over_100_000_calls(db: lodedb.Database) -> None:
 
 def in_child(path: Path, db: lodedb.Database, docs: lodedb.Collection, hits: lodedb.Hits, results: Any) -> None:
     found = []
-    for call in [lambda: len(docs), lambda: docs.search(np.ones(16)), db.close, lambda: hits[0], lambda: db["docs"]]:
+    calls: list[Callable[[], Any]] = [
+        lambda: len(docs),
+        lambda: docs.search(np.ones(16)),
+        db.close,
+        lambda: hits[0],
+        lambda: db["docs"],
+    ]
+    for call in calls:
         try:
             call()
             found.append("worked")

@@ -10,7 +10,17 @@ from typing_extensions import Self
 from lodedb._progress import Progress
 from lodedb._types import CollectionStats, Stats
 
-__all__: list[str]
+__all__ = [
+    "Collection",
+    "Database",
+    "Hit",
+    "Hits",
+    "Scan",
+    "Transaction",
+    "TransactionCollection",
+    "__version__",
+    "open",
+]
 __version__: str
 
 _Id = str | int
