@@ -242,7 +242,7 @@ fn frame_in(frame: &Bound<'_, PyAny>, schema: &Schema) -> PyResult<Columns> {
     }
     let ids = ids.ok_or_else(|| argument("the frame has no column 'id'"))?;
     let vectors = (!vectors.is_empty()).then_some(vectors);
-    columns_in(&ids, vectors.as_ref().map(|vectors| vectors.as_any()), Some(&fields), schema)
+    columns_in(&ids, vectors.as_ref().map(Bound::as_any), Some(&fields), schema)
 }
 
 fn columns_in(
@@ -326,4 +326,10 @@ pub(crate) fn row_out<'py>(py: Python<'py>, record: &Record) -> PyResult<Bound<'
         row.set_item(name, crate::values::value_out(py, value)?)?;
     }
     Ok(row)
+}
+
+/// A list of rows, with None where there is no record.
+pub(crate) fn rows_out<'py>(py: Python<'py>, records: &[Option<Record>]) -> PyResult<Bound<'py, PyList>> {
+    let rows = records.iter().map(|record| record.as_ref().map(|record| row_out(py, record)).transpose());
+    PyList::new(py, rows.collect::<PyResult<Vec<_>>>()?)
 }

@@ -3,6 +3,7 @@
 use crate::batch::Source;
 use crate::batch::batch_in;
 use crate::batch::row_out;
+use crate::batch::rows_out;
 use crate::batch::updates_in;
 use crate::embed::Embed;
 use crate::errors::argument;
@@ -230,8 +231,7 @@ impl PyCollection {
             let snapshot = collection.snapshot()?;
             ids.into_iter().map(|id| snapshot.get(id)).collect::<lodedb::Result<Vec<_>>>()
         })?;
-        let rows = records.iter().map(|record| record.as_ref().map(|record| row_out(py, record)).transpose());
-        PyList::new(py, rows.collect::<PyResult<Vec<_>>>()?)?.into_bound_py_any(py)
+        rows_out(py, &records)?.into_bound_py_any(py)
     }
 
     fn __contains__(&self, py: Python<'_>, id: &Bound<'_, PyAny>) -> PyResult<bool> {

@@ -6,6 +6,7 @@
 use crate::batch::Source;
 use crate::batch::batch_in;
 use crate::batch::row_out;
+use crate::batch::rows_out;
 use crate::batch::updates_in;
 use crate::embed::Embed;
 use crate::errors::named;
@@ -24,7 +25,6 @@ use lodedb::Transaction;
 use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
-use pyo3::types::PyList;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::mpsc;
@@ -140,7 +140,7 @@ fn within<T: Send + 'static>(
     state: &Owned<State>,
     work: impl for<'db> FnOnce(&mut Transaction<'db>) -> lodedb::Result<T> + Send + 'static,
 ) -> PyResult<T> {
-    let worker = taken(py, state)?.ok_or_else(not_open)?;
+    let worker = taken(state)?.ok_or_else(not_open)?;
     let result = worker.run(py, work);
     *locked(state.get()?)? = Some(worker);
     result
@@ -148,7 +148,7 @@ fn within<T: Send + 'static>(
 
 /// The worker, taken out: another thread that uses the transaction at the same moment is told so, and no lock is held
 /// while the work runs.
-fn taken(_py: Python<'_>, state: &Owned<State>) -> PyResult<Option<Worker>> {
+fn taken(state: &Owned<State>) -> PyResult<Option<Worker>> {
     Ok(locked(state.get()?)?.take())
 }
 
@@ -182,7 +182,7 @@ impl PyTransaction {
         traceback: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<()> {
         let _ = (error, traceback);
-        let worker = taken(py, &self.state)?.ok_or_else(not_open)?;
+        let worker = taken(&self.state)?.ok_or_else(not_open)?;
         let result = if kind.is_none() { worker.commit(py) } else { Ok(()) };
         py.detach(|| drop(worker));
         result
@@ -295,8 +295,7 @@ impl PyTransactionCollection {
             let collection = tx.collection(&name)?;
             ids.into_iter().map(|id| collection.get(id)).collect::<lodedb::Result<Vec<_>>>()
         })?;
-        let rows = records.iter().map(|record| record.as_ref().map(|record| row_out(py, record)).transpose());
-        PyList::new(py, rows.collect::<PyResult<Vec<_>>>()?)?.into_bound_py_any(py)
+        rows_out(py, &records)?.into_bound_py_any(py)
     }
 
     fn __contains__(&self, py: Python<'_>, id: &Bound<'_, PyAny>) -> PyResult<bool> {

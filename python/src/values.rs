@@ -72,9 +72,9 @@ pub(crate) fn listed<'py>(column: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyA
     Ok(column.clone())
 }
 
-/// True for what can only be a single id.
+/// True for what can only be a single id: text, a number, or whatever else is not several things.
 pub(crate) fn is_id(object: &Bound<'_, PyAny>) -> bool {
-    object.is_instance_of::<PyString>() || object.is_instance_of::<PyInt>()
+    object.is_instance_of::<PyString>() || object.is_instance_of::<PyInt>() || object.try_iter().is_err()
 }
 
 /// The id for Python.

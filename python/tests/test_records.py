@@ -110,7 +110,10 @@ def test_ids_that_are_refused(db: lodedb.Database, id: Any, error: type[Exceptio
 def test_ids_are_of_one_kind(db: lodedb.Database) -> None:
     docs = db.collection("docs", dim=1)
     docs.upsert(ids=np.array([0, 2**64 - 1], dtype=np.uint64), vectors=[[1], [2]])
-    assert docs.get(2**64 - 1) is not None
+    assert docs.get(2**64 - 1) is not None and docs.get(np.uint64(0)) is not None and np.int64(0) in docs
+    assert [row["id"] for row in docs.get(np.array([0])) if row] == [0]
+    with pytest.raises(TypeError, match="not NoneType"):
+        docs.get(None)  # type: ignore[call-overload]
     with pytest.raises(lodedb.SchemaError, match="kind"):
         docs.upsert({"id": "a", "vector": [1]})
     with pytest.raises(lodedb.SchemaError):

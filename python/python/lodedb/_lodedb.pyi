@@ -23,7 +23,7 @@ __all__ = [
 ]
 __version__: str
 
-_Id = str | int
+_Id = str | int | np.integer[Any]
 _Row = dict[str, Any]
 _Fields = dict[str, Any]
 _Metric = Literal["cosine", "dot", "l2", "hamming"]
