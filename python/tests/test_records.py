@@ -143,6 +143,14 @@ def test_every_array_into_every_dtype(db: lodedb.Database, dtype: Any, given: st
     assert ids.ravel().tolist() == [0, 1, 2] and not scores.any()
 
 
+def test_brain_floats(db: lodedb.Database) -> None:
+    ml_dtypes = pytest.importorskip("ml_dtypes")
+    docs = db.collection("docs", dim=2, dtype="bf16", metric="l2")
+    array = np.array([[1.5, -2], [0, 3]], dtype=ml_dtypes.bfloat16)
+    docs.upsert(ids=[0, 1], vectors=array)
+    assert docs.get(0)["vector"].tolist() == [1.5, -2] and docs.search(array[1], k=1).ids == [1]  # type: ignore[index]
+
+
 def test_bits_packed_and_not(db: lodedb.Database) -> None:
     docs = db.collection("docs", dim=16, dtype="binary", metric="hamming")
     bits = np.random.default_rng(1).integers(0, 2, (20, 16), dtype=np.uint8)

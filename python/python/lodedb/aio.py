@@ -1,5 +1,7 @@
 """The same database for `asyncio`: each call is a coroutine that runs in a thread, so the event loop never waits.
 
+A call whose task is cancelled goes on in its thread to its end; a transaction is rolled back then.
+
 >>> import asyncio
 >>> import lodedb.aio
 >>> async def main():
