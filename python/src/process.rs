@@ -20,7 +20,7 @@ use std::sync::mpsc::RecvTimeoutError;
 use std::time::Duration;
 
 /// How often the thread that waits for long work looks for Ctrl-C and for news to tell.
-const LOOK: Duration = Duration::from_millis(50);
+pub(crate) const LOOK: Duration = Duration::from_millis(50);
 
 /// Runs `work` while other Python threads go on, and maps its error.
 pub(crate) fn detached<T: Send>(

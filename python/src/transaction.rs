@@ -11,6 +11,7 @@ use crate::batch::updates_in;
 use crate::embed::Embed;
 use crate::errors::named;
 use crate::errors::to_py;
+use crate::process::LOOK;
 use crate::process::Owned;
 use crate::process::detached;
 use crate::process::not_pickled;
@@ -28,6 +29,7 @@ use pyo3::types::PyDict;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::mpsc;
+use std::sync::mpsc::RecvTimeoutError;
 use std::sync::mpsc::Sender;
 use std::thread::JoinHandle;
 
@@ -49,7 +51,7 @@ impl Worker {
     /// Begins a transaction, once no other one is open.
     fn begin(py: Python<'_>, database: Database, turn: Option<TurnGuard>) -> PyResult<Self> {
         let (jobs, received) = mpsc::channel();
-        let (ready, begun) = mpsc::channel();
+        let (ready, mut begun) = mpsc::channel();
         let hold = move || {
             let mut transaction = match database.transaction() {
                 Ok(transaction) => transaction,
@@ -64,10 +66,16 @@ impl Worker {
             }
         };
         let thread = std::thread::Builder::new().name("lode-transaction".into()).spawn(hold)?;
-        match py.detach(move || begun.recv()) {
-            Ok(Ok(())) => Ok(Self { jobs: Some(jobs), thread: Some(thread), _turn: turn }),
-            Ok(Err(error)) => Err(to_py(error)),
-            Err(_) => Err(broken()),
+        loop {
+            let waited = py.detach(move || (begun.recv_timeout(LOOK), begun));
+            begun = match waited {
+                (Ok(Ok(())), _) => return Ok(Self { jobs: Some(jobs), thread: Some(thread), _turn: turn }),
+                (Ok(Err(error)), _) => return Err(to_py(error)),
+                (Err(RecvTimeoutError::Timeout), begun) => begun,
+                (Err(RecvTimeoutError::Disconnected), _) => return Err(broken()),
+            };
+            // Where Ctrl-C ends the waiting, the thread ends when its turn comes: nobody sends it anything.
+            py.check_signals()?;
         }
     }
 

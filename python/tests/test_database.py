@@ -99,6 +99,26 @@ def test_other_threads_wait_for_a_transaction(db: lodedb.Database) -> None:
     assert len(docs) == 2
 
 
+def test_ctrl_c_ends_waiting_for_a_turn(db: lodedb.Database) -> None:
+    docs = db.collection("docs", dim=1)
+    begun, end = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with db.transaction():
+            begun.set()
+            end.wait()
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    begun.wait()
+    threading.Timer(0.2, signal.raise_signal, [signal.SIGINT]).start()
+    with pytest.raises(KeyboardInterrupt), db.transaction():
+        pass
+    end.set()
+    thread.join()
+    assert docs.upsert({"id": 1, "vector": [1]}) == 1
+
+
 def test_upkeep(path: Path, tmp_path: Path) -> None:
     with filled(path) as db:
         docs = db["docs"]
