@@ -144,6 +144,7 @@ pub(crate) fn updates_in(
     match (id.cast::<PyDict>(), fields) {
         (Err(_), Some(fields)) => Ok(vec![(id_in(id)?, fields_of(fields)?)]),
         (Ok(updates), None) => updates
+            .copy()?
             .iter()
             .map(|(id, fields)| Ok((id_in(&id)?, fields_of(fields.cast::<PyDict>()?)?)))
             .collect(),
@@ -272,7 +273,7 @@ fn matrices_in(vectors: &Bound<'_, PyAny>, schema: &Schema) -> PyResult<Vec<(Str
         return Ok(vec![(only.name().to_owned(), Matrix::of(vectors, only)?)]);
     };
     let mut matrices = Vec::with_capacity(named.len());
-    for (name, array) in named {
+    for (name, array) in named.copy()? {
         let name = name.cast::<PyString>()?.to_str()?.to_owned();
         let Some(vector) = schema.vectors().iter().find(|vector| vector.name() == name) else {
             return Err(argument(format!("the collection has no vector '{name}'")));
@@ -284,7 +285,7 @@ fn matrices_in(vectors: &Bound<'_, PyAny>, schema: &Schema) -> PyResult<Vec<(Str
 
 fn field_columns_in(columns: &Bound<'_, PyDict>, len: usize) -> PyResult<Vec<Fields>> {
     let mut fields = vec![Fields::new(); len];
-    for (name, column) in columns {
+    for (name, column) in columns.copy()? {
         let Ok(name) = name.cast::<PyString>() else {
             return Err(wrong_type(format!("a field's name is a string, not {}", type_name(&name))));
         };

@@ -297,7 +297,11 @@ fn parsed<T: std::str::FromStr<Err = Error>>(name: &str) -> PyResult<T> {
 
 /// The vectors in `{"text": 384, "image": {"dim": 512, "metric": "dot", "dtype": "f16"}}`.
 fn named_vectors(vectors: &Bound<'_, PyDict>, defaults: &VectorDefaults) -> PyResult<Vec<VectorSchema>> {
-    vectors.iter().map(|(name, given)| named_vector(&name.extract::<String>()?, &given, defaults)).collect()
+    vectors
+        .copy()?
+        .iter()
+        .map(|(name, given)| named_vector(&name.extract::<String>()?, &given, defaults))
+        .collect()
 }
 
 fn named_vector(name: &str, given: &Bound<'_, PyAny>, defaults: &VectorDefaults) -> PyResult<VectorSchema> {
@@ -312,7 +316,7 @@ fn named_vector(name: &str, given: &Bound<'_, PyAny>, defaults: &VectorDefaults)
     };
     let mut dim = None;
     let mut vector = defaults.vector(name, 0);
-    for (setting, value) in settings {
+    for (setting, value) in settings.copy()? {
         match setting.extract::<String>()?.as_str() {
             "dim" => dim = Some(value.extract()?),
             "metric" => vector = vector.metric(parsed(&value.extract::<String>()?)?),

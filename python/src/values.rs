@@ -119,7 +119,7 @@ fn nested_value_in(field: &str, object: &Bound<'_, PyAny>, depth: usize) -> PyRe
         return Ok(Value::F64(number.value()));
     }
     if let Ok(map) = object.cast::<PyDict>() {
-        return map_in(field, map.iter(), depth);
+        return map_in(field, map.copy()?.iter(), depth);
     }
     if object.is_instance_of::<PyList>() || object.is_instance_of::<PyTuple>() {
         let values = object.try_iter()?.map(|value| nested_value_in(field, &value?, depth + 1));
@@ -263,7 +263,8 @@ fn epoch(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
 /// The fields in a dict, without the names that `reserved` has.
 pub(crate) fn fields_in(dict: &Bound<'_, PyDict>, reserved: impl Fn(&str) -> bool) -> PyResult<Fields> {
     let mut fields = Fields::new();
-    for (name, value) in dict {
+    // A copy: code that runs while a value is converted could change the dict.
+    for (name, value) in dict.copy()? {
         let Ok(name) = name.cast::<PyString>() else {
             return Err(wrong_type(format!("a field's name is a string, not {}", type_name(&name))));
         };

@@ -87,6 +87,22 @@ def test_nesting_without_end_is_refused(db: lodedb.Database) -> None:
         docs.upsert({"id": "a", "vector": [1], "x": endless})
 
 
+def test_a_dict_that_changes_while_it_is_read(db: lodedb.Database) -> None:
+    docs = db.collection("docs", dim=1)
+    row: dict[str, Any] = {"id": 1, "vector": [1]}
+
+    class Meddling(dt.datetime):
+        def __ne__(self, other: object) -> bool:
+            row.update((f"new{i}", i) for i in range(100))
+            return False
+
+    row["at"] = Meddling(1849, 1, 31)
+    row["inside"] = {"at": row["at"], "row": row["at"]}
+    docs.upsert(row)
+    docs.update({1: {"at": row["at"]}})
+    assert docs.get(1)["at"] == dt.datetime(1849, 1, 31, tzinfo=UTC)  # type: ignore[index]
+
+
 @pytest.mark.parametrize(
     ("id", "error", "words"),
     [
