@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Every test of the project: formatting, lints, unit, model, crash and documentation tests, fuzz corpora, examples.
-# Needs Rust (with clippy and rustfmt); whatever else is needed it fetches by itself. Stops at the first failure.
+# Every test of the project: formatting, lints, unit, model, crash and documentation tests, fuzz corpora, examples, and
+# the Python package in a fresh virtual environment. Needs Rust (with clippy and rustfmt) and Python 3.10 or later;
+# whatever else is needed it fetches by itself. Stops at the first failure.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -16,3 +17,22 @@ step cargo clippy --workspace --all-targets --all-features --locked -- -D warnin
 step env RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
 # The feature opens the store to the crash enumerator and changes nothing else. Documentation tests are among these.
 step cargo test --workspace --features crash-testing --locked
+
+# The Python package: its wheel in a virtual environment of its own, and everything that is tested through it.
+step cargo fmt --manifest-path python/Cargo.toml --check
+step cargo clippy --manifest-path python/Cargo.toml --all-targets --locked -- -D warnings
+environment=$(mktemp -d)
+trap 'rm -rf "$environment"' EXIT
+step python3 -m venv "$environment/venv"
+python="$environment/venv/bin/python"
+step "$python" -m pip install --quiet --disable-pip-version-check -r python/tests/requirements.txt
+step "$python" -m maturin build --release --locked --manifest-path python/Cargo.toml --interpreter "$python" \
+    --out "$environment/wheels"
+step "$python" -m pip install --quiet --disable-pip-version-check "$environment"/wheels/lodedb-*.whl
+step "$python" python/tests/size.py "$environment"/wheels/lodedb-*.whl
+step "$python" -m pytest -q python/tests
+# Away from the sources, so that what is looked at is what was installed.
+step env -C "$environment" "$python" -m mypy.stubtest lodedb
+step "$python" -m mypy --strict examples/quickstart.py python/tests
+step "$python" -m ruff check --config python/pyproject.toml python examples
+step "$python" -m ruff format --check --config python/pyproject.toml python examples/quickstart.py

@@ -41,7 +41,7 @@ def embed_file(model, path):
         show_progress_bar=False,
     )
     with path.open("w", encoding="utf-8", newline="\n") as out:
-        for record, vector in zip(records, vectors):
+        for record, vector in zip(records, vectors, strict=True):
             record.pop("vector", None)  # so that it is the last key again
             record["vector"] = [round(float(x), 4) for x in vector]
             line = json.dumps(record, ensure_ascii=False, separators=(",", ":"))

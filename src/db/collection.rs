@@ -8,6 +8,7 @@ use super::inner::Shared;
 use super::maintenance;
 use super::stats::CollectionStats;
 use crate::error::Result;
+use crate::ids::IdKind;
 use crate::ids::RecordId;
 use crate::metadata::Fields;
 use crate::query::Scan;
@@ -62,6 +63,14 @@ impl Collection {
     /// `CollectionNotFound` where it was dropped; `Closed`.
     pub fn schema(&self) -> Result<Schema> {
         Ok((*self.shared.inner().view(&self.name, self.id)?.set.schema).clone())
+    }
+
+    /// The kind of the records' ids; `None` where it is neither declared nor known from a record yet.
+    ///
+    /// # Errors
+    /// As [`len`](Self::len).
+    pub fn id_kind(&self) -> Result<Option<IdKind>> {
+        Ok(self.shared.inner().view(&self.name, self.id)?.set.id_kind)
     }
 
     fn write<R>(&self, f: impl FnOnce(&mut TransactionCollection<'_, '_>) -> Result<R>) -> Result<R> {

@@ -12,6 +12,7 @@ use super::Maintenance;
 use super::inner::Inner;
 use super::inner::Writer;
 use super::state::State;
+use super::threads::on_threads;
 use crate::error::Error;
 use crate::error::Result;
 use crate::segment::LiveSegment;
@@ -209,7 +210,8 @@ impl Job<'_> {
         let live: usize = sources.iter().map(LiveSegment::live).sum();
         let target = Target::store(&inner.store);
         let (graph, keep_rows) = (live >= GRAPH_MIN_RECORDS, self.keep_rows);
-        let merged = Merge { schema, sources: &sources, graph, keep_rows, progress }.run(&target);
+        let merge = Merge { schema, sources: &sources, graph, keep_rows, progress };
+        let merged = on_threads(|| merge.run(&target)).flatten();
         let mut writer = inner.writer()?;
         writer.busy.clear();
         if let Some(state) = self.replaced(&writer, &sources, merged?)? {

@@ -32,6 +32,7 @@ mod state;
 mod stats;
 #[cfg(test)]
 mod tests;
+mod threads;
 mod transaction;
 
 pub use collection::Collection;

@@ -85,6 +85,18 @@ impl VectorSchema {
         self.ty.dim
     }
 
+    /// How two vectors are compared.
+    #[must_use]
+    pub fn get_metric(&self) -> Metric {
+        self.ty.metric
+    }
+
+    /// How a number is stored.
+    #[must_use]
+    pub fn get_dtype(&self) -> Dtype {
+        self.ty.dtype
+    }
+
     pub(crate) fn ty(&self) -> &VectorType {
         &self.ty
     }

@@ -1,0 +1,67 @@
+"""Lode: an embedded vector database in one file.
+
+>>> import lodedb
+>>> db = lodedb.open(":memory:")
+>>> notes = db.collection("notes", dim=3)
+>>> notes.upsert([{"id": "a", "vector": [0.9, 0.1, 0.0], "title": "Mines"}])
+1
+>>> notes.search([0.8, 0.2, 0.1], k=1)[0]["title"]
+'Mines'
+"""
+
+from lodedb._errors import (
+    AlreadyExistsError,
+    ArgumentError,
+    ClosedError,
+    CorruptError,
+    DimensionError,
+    FilterError,
+    LimitError,
+    LockedError,
+    LodeError,
+    NotFoundError,
+    PoisonedError,
+    ReadOnlyError,
+    SchemaError,
+)
+from lodedb._lodedb import (
+    Collection,
+    Database,
+    Hit,
+    Hits,
+    Scan,
+    Transaction,
+    TransactionCollection,
+    __version__,
+    open,
+)
+from lodedb._progress import Progress
+from lodedb._types import CollectionStats, Stats
+
+__all__ = [
+    "AlreadyExistsError",
+    "ArgumentError",
+    "ClosedError",
+    "Collection",
+    "CollectionStats",
+    "CorruptError",
+    "Database",
+    "DimensionError",
+    "FilterError",
+    "Hit",
+    "Hits",
+    "LimitError",
+    "LockedError",
+    "LodeError",
+    "NotFoundError",
+    "PoisonedError",
+    "Progress",
+    "ReadOnlyError",
+    "Scan",
+    "SchemaError",
+    "Stats",
+    "Transaction",
+    "TransactionCollection",
+    "__version__",
+    "open",
+]

@@ -1,0 +1,496 @@
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from os import PathLike
+from types import TracebackType
+from typing import Any, Literal, SupportsIndex, TypedDict, final, overload
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from typing_extensions import Self
+
+from lodedb._progress import Progress
+from lodedb._types import CollectionStats, Stats
+
+__all__ = [
+    "Collection",
+    "Database",
+    "Hit",
+    "Hits",
+    "Scan",
+    "Transaction",
+    "TransactionCollection",
+    "__version__",
+    "open",
+]
+__version__: str
+
+_Id = str | int | np.integer[Any]
+_Row = dict[str, Any]
+_Fields = dict[str, Any]
+_Metric = Literal["cosine", "dot", "l2", "hamming"]
+_Dtype = Literal["f32", "f16", "bf16", "i8", "binary"]
+_Progress = Callable[[Progress], object] | bool | None
+_Vectors = ArrayLike | dict[str, ArrayLike]
+_Embed = Callable[[list[str]], ArrayLike]
+
+class _Vector(TypedDict, total=False):
+    dim: int
+    metric: _Metric
+    dtype: _Dtype
+
+def open(
+    path: str | PathLike[str],
+    *,
+    read_only: bool = False,
+    create: bool = True,
+    durability: Literal["full", "batched", "none"] = "full",
+    maintenance: Literal["background", "manual"] = "background",
+) -> Database:
+    """Opens the database at `path`, or one in memory for ":memory:".
+
+    It is created where there is none, unless `create` is false. One handle writes to a file; any number, in this
+    process and in others, read it with `read_only=True`, and see what was written before each call.
+
+    `durability` says when a write is acknowledged: "full", when it is on the disk; "batched", when the operating
+    system has it, and it is on the disk at most 10 ms later; "none", the same, and on the disk at the next checkpoint.
+    `maintenance="manual"` leaves building graphs to `optimize`.
+
+    Raises OSError, LockedError where another handle writes, CorruptError.
+
+    >>> with lodedb.open(":memory:") as db:
+    ...     notes = db.collection("notes", dim=3)
+    ...     notes.upsert([{"id": "a", "vector": [0.9, 0.1, 0.0], "title": "Mines"}])
+    ...     notes.search([0.8, 0.2, 0.1], k=1)[0]["title"]
+    1
+    'Mines'
+    """
+
+@final
+class Database:
+    """A database: one file with any number of collections. Made by `lodedb.open`; usable from any thread.
+
+    >>> db = lodedb.open(":memory:")
+    >>> notes = db.collection("notes", dim=3)
+    >>> db.collections(), "notes" in db
+    (['notes'], True)
+    >>> db["notes"]
+    Collection('notes', dim=3, metric='cosine', len=0)
+    >>> db.close()
+    """
+
+    def collection(
+        self,
+        name: str,
+        dim: int | None = None,
+        *,
+        metric: _Metric | None = None,
+        dtype: _Dtype | None = None,
+        vectors: Mapping[str, int | _Vector] | None = None,
+        id_type: Literal["int", "str"] | None = None,
+        m: int | None = None,
+        ef_construction: int | None = None,
+        embed: _Embed | None = None,
+        embed_field: str = "text",
+    ) -> Collection:
+        """The collection `name`: created where there is none, compared with what is asked for where there is.
+
+        `dim` declares one vector called "vector"; `vectors` several by name, as
+        `{"text": 384, "image": {"dim": 512, "metric": "dot", "dtype": "f16"}}`. With neither, the collection has to
+        exist. `metric` is "cosine" unless said otherwise, "dot", "l2" or, for the dtype "binary", "hamming"; `dtype` is
+        "f32", or "f16", "bf16", "i8", "binary". `id_type` fixes the kind of ids, which the first record decides
+        otherwise. `m` (16) and `ef_construction` (128) say how dense the graph is and how thoroughly it is built.
+
+        `embed` is a function from a list of strings to an array with a row for each. With it, records without a vector
+        get one made of their field `embed_field`, and searches take a string. It is not stored: give it each time.
+
+        Raises SchemaError where the collection exists and differs, NotFoundError, ReadOnlyError.
+
+        >>> db = lodedb.open(":memory:")
+        >>> db.collection("pages", vectors={"text": 384, "image": {"dim": 512, "metric": "dot"}})
+        Collection('pages', vectors={'text': {'dim': 384, 'metric': 'cosine'}, 'image': {'dim': 512, 'metric': 'dot'}}, len=0)
+        """
+
+    def collections(self) -> list[str]:
+        """The names of the collections, in alphabetical order."""
+
+    def drop(self, name: str) -> None:
+        """Deletes the collection `name` with all its records. Raises NotFoundError."""
+
+    def transaction(self) -> Transaction:
+        """Several writes, over several collections, that happen together or not at all.
+
+        The `with` block commits at its end and rolls back where an exception leaves it. Other writers wait meanwhile.
+
+        >>> db = lodedb.open(":memory:")
+        >>> ores, gems = db.collection("ores", dim=1), db.collection("gems", dim=1)
+        >>> with db.transaction() as tx:
+        ...     tx["ores"].insert([{"id": "galena", "vector": [7.5]}])
+        ...     tx["gems"].insert([{"id": "opal", "vector": [2.1]}])
+        1
+        1
+        >>> len(ores), len(gems)
+        (1, 1)
+        """
+
+    def flush(self) -> None:
+        """Makes everything written so far durable: needed with durability "batched" and "none" only."""
+
+    def checkpoint(self) -> None:
+        """Folds the log into the file, so that the next opening has nothing to replay."""
+
+    def optimize(self, *, progress: _Progress = None) -> None:
+        """Builds now what maintenance would build with time: each collection becomes one segment under a graph.
+
+        Search is correct without it; this is about speed and space. `progress` is called with a `Progress` some times
+        a second; True shows tqdm's bar, or a line where tqdm is not installed. Ctrl-C, or an exception of `progress`,
+        stops it; what was not finished is then left as it was.
+        """
+
+    def compact(self) -> None:
+        """Gives the room of deleted records and free space back to the file system."""
+
+    def backup(self, path: str | PathLike[str]) -> None:
+        """Writes a copy of the database, as it is now, to a new file at `path`. Raises OSError, also where it exists."""
+
+    def verify(self) -> None:
+        """Reads everything and compares it with its checksums and with itself. Raises CorruptError."""
+
+    def stats(self) -> Stats:
+        """Counts: the file's bytes, and each collection's records and segments."""
+
+    def close(self) -> None:
+        """Folds the log into the file and closes it; every handle of it raises ClosedError from now on."""
+
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self,
+        kind: type[BaseException] | None = None,
+        error: BaseException | None = None,
+        traceback: TracebackType | None = None,
+    ) -> None: ...
+    def __getitem__(self, name: str, /) -> Collection: ...
+    def __contains__(self, name: str, /) -> bool: ...
+
+@final
+class Collection:
+    """A named set of records. Each call sees everything that was acknowledged before it began.
+
+    A record is an id (a string or a whole number from 0 on; one kind per collection), one vector or several by name,
+    and fields: None, bool, int, float, str, datetime, places as `{"lat": .., "lon": ..}`, lists and dicts. As a row it
+    is one dict: `id` and the names of the vectors are reserved, every other key is a field. Instants without a time
+    zone are in UTC.
+
+    >>> db = lodedb.open(":memory:")
+    >>> ores = db.collection("ores", dim=2, metric="l2")
+    >>> ores.upsert([
+    ...     {"id": "galena", "vector": [7.5, 2.5], "metal": "lead"},
+    ...     {"id": "cassiterite", "vector": [6.9, 6.5], "metal": "tin"},
+    ... ])
+    2
+    >>> len(ores), "galena" in ores
+    (2, True)
+    """
+
+    @property
+    def name(self) -> str:
+        """The collection's name."""
+
+    def upsert(
+        self,
+        records: Iterable[_Row] | _Row | Any | None = None,
+        *,
+        ids: Iterable[_Id] | NDArray[Any] | None = None,
+        vectors: _Vectors | None = None,
+        fields: dict[str, Any] | None = None,
+    ) -> int:
+        """Puts records in, each in place of the one with its id where there is one: all of them or none. Gives their number.
+
+        As rows: dicts, in any iterable. As a table: anything with Arrow's C data interface (pyarrow, polars, duckdb) or a
+        pandas frame, with a column `id`, a column for each vector, and fields. As columns: `ids`, `vectors` as an array of
+        one row a record (a dict of arrays by name where there are several vectors), `fields` as a dict of columns.
+        C-contiguous float32, float16 and int8 arrays are taken as they are, others are converted. Vectors of the dtype
+        "binary" are zeros and ones, or uint8 packed as by `numpy.packbits`.
+
+        Raises DimensionError, ArgumentError, SchemaError, LimitError for a record that can't be stored; nothing was
+        changed then.
+
+        >>> db = lodedb.open(":memory:")
+        >>> notes = db.collection("notes", dim=2)
+        >>> notes.upsert(ids=["a", "b"], vectors=np.eye(2, dtype=np.float32), fields={"year": [1849, 1851]})
+        2
+        >>> notes.get("b")["year"]
+        1851
+        """
+
+    def insert(
+        self,
+        records: Iterable[_Row] | _Row | Any | None = None,
+        *,
+        ids: Iterable[_Id] | NDArray[Any] | None = None,
+        vectors: _Vectors | None = None,
+        fields: dict[str, Any] | None = None,
+    ) -> int:
+        """As `upsert`, but an id that exists, or appears twice, raises AlreadyExistsError."""
+
+    @overload
+    def update(self, id: _Id, fields: _Fields) -> int: ...
+    @overload
+    def update(self, id: dict[Any, _Fields], fields: None = None) -> int:
+        """Sets some fields of a record; its other fields and its vectors stay. Gives the number of records.
+
+        `update({id: fields, ..})` does it for several records, all or none. Raises NotFoundError.
+
+        >>> db = lodedb.open(":memory:")
+        >>> notes = db.collection("notes", dim=1)
+        >>> notes.upsert({"id": 7, "vector": [1.0], "title": "Mines"})
+        1
+        >>> notes.update(7, {"year": 1849})
+        1
+        >>> notes.get(7)["title"], notes.get(7)["year"]
+        ('Mines', 1849)
+        """
+
+    def delete(self, ids: _Id | Iterable[_Id] | NDArray[Any]) -> int:
+        """Deletes the records with these ids and gives their number; ids that don't exist are passed over."""
+
+    @overload
+    def get(self, ids: _Id) -> _Row | None: ...  # type: ignore[overload-overlap]
+    @overload
+    def get(self, ids: Iterable[_Id] | NDArray[Any]) -> list[_Row | None]:
+        """The record with this id as a row, or None; for several ids a list. Vectors are numpy arrays.
+
+        >>> db = lodedb.open(":memory:")
+        >>> notes = db.collection("notes", dim=1)
+        >>> notes.upsert({"id": "a", "vector": [1.0], "title": "Mines"})
+        1
+        >>> notes.get("a")
+        {'id': 'a', 'vector': array([1.], dtype=float32), 'title': 'Mines'}
+        >>> notes.get(["b"])
+        [None]
+        """
+
+    def count(self) -> int:
+        """Number of records, as `len` gives it."""
+
+    def scan(self, *, after: _Id | None = None, limit: int | None = None) -> Scan:
+        """Walks the records there are now, in the order of their ids: an iterator of rows.
+
+        `after` begins behind an id, so that pages fit together even when records are written in between; `limit` ends
+        after so many.
+
+        >>> db = lodedb.open(":memory:")
+        >>> notes = db.collection("notes", dim=1)
+        >>> notes.upsert(ids=range(5), vectors=np.ones((5, 1)))
+        5
+        >>> [row["id"] for row in notes.scan(after=1, limit=2)]
+        [2, 3]
+        """
+
+    def search(
+        self,
+        vector: ArrayLike | str,
+        *,
+        k: int = 10,
+        using: str | None = None,
+        ef: int | None = None,
+        exact: bool = False,
+    ) -> Hits:
+        """The `k` records nearest to `vector`, the best first; fewer only where the collection has fewer.
+
+        `using` names the vector to compare with, where there are several. `ef` (64) is how many candidates the graph
+        keeps: more find more of the true neighbours and take longer. `exact` scores every record instead.
+
+        >>> db = lodedb.open(":memory:")
+        >>> notes = db.collection("notes", dim=2)
+        >>> notes.upsert([{"id": "east", "vector": [1, 0]}, {"id": "north", "vector": [0, 1]}])
+        2
+        >>> notes.search([1.0, 0.0], k=1)
+        Hits([Hit(id='east', score=1.0000)])
+        """
+
+    def search_many(
+        self,
+        vectors: ArrayLike | list[str],
+        *,
+        k: int = 10,
+        using: str | None = None,
+        ef: int | None = None,
+        exact: bool = False,
+        threads: int | None = None,
+    ) -> tuple[NDArray[Any], NDArray[np.float32]]:
+        """Searches for each row of `vectors`: ids and scores as arrays of the shape (rows, k).
+
+        Ids are uint64, or strings in an object array. Where there are fewer than `k` hits, the id is 2**64 - 1 or None
+        and the score NaN. All queries see the same records. `threads` bounds the threads; None takes all processors.
+
+        >>> db = lodedb.open(":memory:")
+        >>> notes = db.collection("notes", dim=2)
+        >>> notes.upsert(ids=[3, 4], vectors=[[1, 0], [0, 1]])
+        2
+        >>> ids, scores = notes.search_many([[1, 0], [0, 1]], k=1)
+        >>> ids.ravel(), scores.ravel()
+        (array([3, 4], dtype=uint64), array([1., 1.], dtype=float32))
+        """
+
+    def measure_recall(
+        self, *, k: int = 10, sample: int = 200, using: str | None = None, ef: int | None = None
+    ) -> float:
+        """The share of the true `k` nearest that searches find, measured with `sample` stored vectors as queries."""
+
+    def optimize(self, *, progress: _Progress = None) -> None:
+        """As `Database.optimize`, for this collection only."""
+
+    def stats(self) -> CollectionStats:
+        """Counts of records and segments."""
+
+    def __len__(self) -> int: ...
+    def __contains__(self, id: _Id, /) -> bool: ...
+    def _repr_html_(self) -> str: ...
+
+@final
+class Hits:
+    """What a search found, the best first: a sequence of `Hit`.
+
+    >>> db = lodedb.open(":memory:")
+    >>> notes = db.collection("notes", dim=2, metric="l2")
+    >>> notes.upsert([{"id": 1, "vector": [0, 0], "title": "Mines"}, {"id": 2, "vector": [3, 4], "title": "Rivers"}])
+    2
+    >>> hits = notes.search([0, 0])
+    >>> hits.ids, hits.distances
+    ([1, 2], array([0., 5.], dtype=float32))
+    >>> hits[1].id, hits[1].score, hits[1].distance, hits[1]["title"]
+    (2, -5.0, 5.0, 'Rivers')
+    >>> hits.to_dict()["title"]
+    ['Mines', 'Rivers']
+    """
+
+    @property
+    def ids(self) -> list[Any]:
+        """The ids of the hits."""
+
+    @property
+    def scores(self) -> NDArray[np.float32]:
+        """The scores: larger is better with every metric."""
+
+    @property
+    def distances(self) -> NDArray[np.float32]:
+        """The distances: 1 - cosine, minus the dot product, the Euclidean distance, or the bits that differ."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Columns by name: `id`, `score`, `distance` and each field; a field called `score` is `field_score`."""
+
+    def to_pandas(self) -> Any:
+        """The columns of `to_dict` as a pandas `DataFrame`. Needs pandas."""
+
+    def to_polars(self) -> Any:
+        """The columns of `to_dict` as a polars `DataFrame`. Needs polars."""
+
+    def to_arrow(self) -> Any:
+        """The columns of `to_dict` as a pyarrow `Table`. Needs pyarrow."""
+
+    def __len__(self) -> int: ...
+    @overload
+    def __getitem__(self, index: SupportsIndex, /) -> Hit: ...
+    @overload
+    def __getitem__(self, index: slice, /) -> Hits: ...
+    def __iter__(self) -> Iterator[Hit]: ...
+    def _repr_html_(self) -> str: ...
+
+@final
+class Hit:
+    """A record that a search found. Its fields are read when they are asked for; `hit["title"]` reads one."""
+
+    @property
+    def id(self) -> Any:
+        """The record's id."""
+
+    @property
+    def score(self) -> float:
+        """How good the hit is; larger is better."""
+
+    @property
+    def distance(self) -> float:
+        """How far the record's vector is from the query; smaller is nearer."""
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """The record's fields."""
+
+    def record(self) -> _Row:
+        """The whole record as a row: id, vectors and fields."""
+
+    def __getitem__(self, name: str, /) -> Any: ...
+
+@final
+class Scan:
+    """Records in the order of their ids. Made by `Collection.scan`."""
+
+    def __iter__(self) -> Self: ...
+    def __next__(self) -> _Row: ...
+
+@final
+class Transaction:
+    """Several writes that happen together or not at all. Made by `Database.transaction`."""
+
+    def collection(self, name: str) -> TransactionCollection:
+        """The collection `name` within this transaction. Raises NotFoundError."""
+
+    def drop(self, name: str) -> None:
+        """Deletes the collection `name` with all its records. Raises NotFoundError."""
+
+    def _enter_from_any_thread(self) -> None:
+        """As `__enter__`, for `lodedb.aio`, where a thread is nobody's own."""
+
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self,
+        kind: type[BaseException] | None = None,
+        error: BaseException | None = None,
+        traceback: TracebackType | None = None,
+    ) -> None: ...
+    def __getitem__(self, name: str, /) -> TransactionCollection: ...
+
+@final
+class TransactionCollection:
+    """A collection within a transaction: reads see what the transaction has written."""
+
+    @property
+    def name(self) -> str:
+        """The collection's name."""
+
+    def upsert(
+        self,
+        records: Iterable[_Row] | _Row | Any | None = None,
+        *,
+        ids: Iterable[_Id] | NDArray[Any] | None = None,
+        vectors: _Vectors | None = None,
+        fields: dict[str, Any] | None = None,
+    ) -> int:
+        """As `Collection.upsert`."""
+
+    def insert(
+        self,
+        records: Iterable[_Row] | _Row | Any | None = None,
+        *,
+        ids: Iterable[_Id] | NDArray[Any] | None = None,
+        vectors: _Vectors | None = None,
+        fields: dict[str, Any] | None = None,
+    ) -> int:
+        """As `Collection.insert`."""
+
+    @overload
+    def update(self, id: _Id, fields: _Fields) -> int: ...
+    @overload
+    def update(self, id: dict[Any, _Fields], fields: None = None) -> int:
+        """As `Collection.update`."""
+
+    def delete(self, ids: _Id | Iterable[_Id] | NDArray[Any]) -> int:
+        """As `Collection.delete`."""
+
+    @overload
+    def get(self, ids: _Id) -> _Row | None: ...  # type: ignore[overload-overlap]
+    @overload
+    def get(self, ids: Iterable[_Id] | NDArray[Any]) -> list[_Row | None]:
+        """As `Collection.get`."""
+
+    def __len__(self) -> int: ...
+    def __contains__(self, id: _Id, /) -> bool: ...

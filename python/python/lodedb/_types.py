@@ -1,0 +1,37 @@
+"""What calls give back as dicts."""
+
+from typing import TypedDict
+
+
+class CollectionStats(TypedDict):
+    """Counts of a collection, as `Collection.stats` gives them.
+
+    `dead_records` were deleted or replaced and still take room; `active_records` are in memory and in the log only;
+    `graphs` is the number of `segments` that a graph leads through, to `graph_records` records.
+    """
+
+    name: str
+    records: int
+    dead_records: int
+    active_records: int
+    active_bytes: int
+    segments: int
+    graphs: int
+    graph_records: int
+
+
+class Stats(TypedDict):
+    """Counts of a database, as `Database.stats` gives them.
+
+    Of the file's `file_bytes`, `live_bytes` are in use, `free_bytes` will be used by later writes, and `log_bytes` are
+    the log. `generation` counts the checkpoints since the file was created, `commits` the commits.
+    """
+
+    file_bytes: int
+    live_bytes: int
+    free_bytes: int
+    log_bytes: int
+    generation: int
+    commits: int
+    uuid: str
+    collections: list[CollectionStats]

@@ -1,0 +1,417 @@
+//! `Collection`: writes and reads.
+
+use crate::batch::Source;
+use crate::batch::batch_in;
+use crate::batch::row_out;
+use crate::batch::rows_out;
+use crate::batch::updates_in;
+use crate::embed::Embed;
+use crate::errors::argument;
+use crate::process::Listener;
+use crate::process::Owned;
+use crate::process::detached;
+use crate::process::not_pickled;
+use crate::process::watched;
+use crate::query;
+use crate::query::PyHits;
+use crate::query::PyScan;
+use crate::query::SearchOptions;
+use crate::query::escaped;
+use crate::stats::collection_stats;
+use crate::turn::Turn;
+use crate::values::id_in;
+use crate::values::ids_in;
+use crate::values::is_id;
+use crate::vectors::Matrix;
+use crate::vectors::vector_in;
+use lodedb::Collection;
+use lodedb::Dtype;
+use lodedb::Scan;
+use lodedb::Schema;
+use lodedb::Vector;
+use lodedb::VectorSchema;
+use pyo3::IntoPyObjectExt;
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+use pyo3::types::PyList;
+use pyo3::types::PyString;
+
+/// A named set of records. Each call sees everything that was acknowledged before it began.
+///
+/// A record is an id (a string or a whole number from 0 on; one kind per collection), one vector or several by name,
+/// and fields: None, bool, int, float, str, datetime, places as `{"lat": .., "lon": ..}`, lists and dicts. As a row it
+/// is one dict: `id` and the names of the vectors are reserved, every other key is a field. Instants without a time
+/// zone are in UTC.
+///
+/// >>> db = lodedb.open(":memory:")
+/// >>> ores = db.collection("ores", dim=2, metric="l2")
+/// >>> ores.upsert([
+/// ...     {"id": "galena", "vector": [7.5, 2.5], "metal": "lead"},
+/// ...     {"id": "cassiterite", "vector": [6.9, 6.5], "metal": "tin"},
+/// ... ])
+/// 2
+/// >>> len(ores), "galena" in ores
+/// (2, True)
+#[pyclass(frozen, module = "lodedb", name = "Collection")]
+pub(crate) struct PyCollection {
+    collection: Owned<Collection>,
+    schema: Schema,
+    embed: Embed,
+    turn: Turn,
+}
+
+impl PyCollection {
+    /// The collection that `find` gives.
+    pub(crate) fn of(
+        py: Python<'_>,
+        turn: Turn,
+        find: impl FnOnce() -> lodedb::Result<Collection> + Send,
+    ) -> PyResult<Self> {
+        let (collection, schema) = detached(py, || {
+            let collection = find()?;
+            let schema = collection.schema()?;
+            Ok((collection, schema))
+        })?;
+        Ok(Self { collection: Owned::new(collection), schema, embed: Embed::None, turn })
+    }
+
+    /// The same collection, with vectors made of texts by `function`.
+    pub(crate) fn with_embed(mut self, function: Option<&Bound<'_, PyAny>>, field: &str) -> PyResult<Self> {
+        self.embed = Embed::of(function, field, &self.schema)?;
+        Ok(self)
+    }
+
+    /// The collection, for a call that waits for its turn to write.
+    fn writable(&self) -> PyResult<&Collection> {
+        self.turn.check()?;
+        self.collection.get()
+    }
+
+    /// The queries of a batch: an array, or a list of texts to make vectors of.
+    fn queries(&self, vectors: &Bound<'_, PyAny>, schema: &VectorSchema) -> PyResult<Matrix> {
+        match vectors.cast::<PyList>() {
+            Ok(list) if list.iter().next().is_some_and(|first| first.is_instance_of::<PyString>()) => {
+                self.embed.texts(list, schema)
+            }
+            _ => Matrix::of(vectors, schema),
+        }
+    }
+
+    /// The query of one search.
+    fn query(&self, vector: &Bound<'_, PyAny>, schema: &VectorSchema) -> PyResult<Vector> {
+        match vector.is_instance_of::<PyString>() {
+            true => self.embed.text(vector, schema),
+            false => vector_in(vector, schema),
+        }
+    }
+
+    /// The vector that a search means: the one named, the only one, or the one called `vector`.
+    fn searched(&self, using: Option<&str>) -> PyResult<&VectorSchema> {
+        let vectors = self.schema.vectors();
+        let name = using.unwrap_or("vector");
+        match (vectors, using) {
+            ([only], None) => Ok(only),
+            _ => vectors.iter().find(|vector| vector.name() == name).ok_or_else(|| {
+                let names: Vec<&str> = vectors.iter().map(VectorSchema::name).collect();
+                argument(format!("no vector '{name}'; using= is one of {}", names.join(", ")))
+            }),
+        }
+    }
+}
+
+#[pymethods]
+impl PyCollection {
+    /// The collection's name.
+    #[getter]
+    fn name(&self) -> PyResult<&str> {
+        Ok(self.collection.get()?.name())
+    }
+
+    /// Puts records in, each in place of the one with its id where there is one: all of them or none. Gives their number.
+    ///
+    /// As rows: dicts, in any iterable. As a table: anything with Arrow's C data interface (pyarrow, polars, duckdb) or a
+    /// pandas frame, with a column `id`, a column for each vector, and fields. As columns: `ids`, `vectors` as an array of
+    /// one row a record (a dict of arrays by name where there are several vectors), `fields` as a dict of columns.
+    /// C-contiguous float32, float16 and int8 arrays are taken as they are, others are converted. Vectors of the dtype
+    /// "binary" are zeros and ones, or uint8 packed as by `numpy.packbits`.
+    ///
+    /// Raises DimensionError, ArgumentError, SchemaError, LimitError for a record that can't be stored; nothing was
+    /// changed then.
+    ///
+    /// >>> db = lodedb.open(":memory:")
+    /// >>> notes = db.collection("notes", dim=2)
+    /// >>> notes.upsert(ids=["a", "b"], vectors=np.eye(2, dtype=np.float32), fields={"year": [1849, 1851]})
+    /// 2
+    /// >>> notes.get("b")["year"]
+    /// 1851
+    #[pyo3(signature = (records=None, *, ids=None, vectors=None, fields=None))]
+    fn upsert(
+        &self,
+        py: Python<'_>,
+        records: Option<&Bound<'_, PyAny>>,
+        ids: Option<&Bound<'_, PyAny>>,
+        vectors: Option<&Bound<'_, PyAny>>,
+        fields: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<usize> {
+        let collection = self.writable()?;
+        let source = Source { records, ids, vectors, fields };
+        let batch = batch_in(py, &source, &self.schema, &self.embed)?;
+        detached(py, || collection.upsert(batch.into_records()))
+    }
+
+    /// As `upsert`, but an id that exists, or appears twice, raises AlreadyExistsError.
+    #[pyo3(signature = (records=None, *, ids=None, vectors=None, fields=None))]
+    fn insert(
+        &self,
+        py: Python<'_>,
+        records: Option<&Bound<'_, PyAny>>,
+        ids: Option<&Bound<'_, PyAny>>,
+        vectors: Option<&Bound<'_, PyAny>>,
+        fields: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<usize> {
+        let collection = self.writable()?;
+        let source = Source { records, ids, vectors, fields };
+        let batch = batch_in(py, &source, &self.schema, &self.embed)?;
+        detached(py, || collection.insert(batch.into_records()))
+    }
+
+    /// Sets some fields of a record; its other fields and its vectors stay. Gives the number of records.
+    ///
+    /// `update({id: fields, ..})` does it for several records, all or none. Raises NotFoundError.
+    ///
+    /// >>> db = lodedb.open(":memory:")
+    /// >>> notes = db.collection("notes", dim=1)
+    /// >>> notes.upsert({"id": 7, "vector": [1.0], "title": "Mines"})
+    /// 1
+    /// >>> notes.update(7, {"year": 1849})
+    /// 1
+    /// >>> notes.get(7)["title"], notes.get(7)["year"]
+    /// ('Mines', 1849)
+    #[pyo3(signature = (id, fields=None))]
+    fn update(
+        &self,
+        py: Python<'_>,
+        id: &Bound<'_, PyAny>,
+        fields: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<usize> {
+        let updates = updates_in(id, fields)?;
+        let collection = self.writable()?;
+        detached(py, || collection.update_many(updates))
+    }
+
+    /// Deletes the records with these ids and gives their number; ids that don't exist are passed over.
+    fn delete(&self, py: Python<'_>, ids: &Bound<'_, PyAny>) -> PyResult<usize> {
+        let ids = ids_in(ids)?;
+        let collection = self.writable()?;
+        detached(py, || collection.delete(ids))
+    }
+
+    /// The record with this id as a row, or None; for several ids a list. Vectors are numpy arrays.
+    ///
+    /// >>> db = lodedb.open(":memory:")
+    /// >>> notes = db.collection("notes", dim=1)
+    /// >>> notes.upsert({"id": "a", "vector": [1.0], "title": "Mines"})
+    /// 1
+    /// >>> notes.get("a")
+    /// {'id': 'a', 'vector': array([1.], dtype=float32), 'title': 'Mines'}
+    /// >>> notes.get(["b"])
+    /// [None]
+    fn get<'py>(&self, py: Python<'py>, ids: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        let collection = self.collection.get()?;
+        if is_id(ids) {
+            let id = id_in(ids)?;
+            let record = detached(py, || collection.get(id))?;
+            return match record {
+                Some(record) => Ok(row_out(py, &record)?.into_any()),
+                None => Ok(py.None().into_bound(py)),
+            };
+        }
+        let ids = ids_in(ids)?;
+        let records = detached(py, || {
+            let snapshot = collection.snapshot()?;
+            ids.into_iter().map(|id| snapshot.get(id)).collect::<lodedb::Result<Vec<_>>>()
+        })?;
+        rows_out(py, &records)?.into_bound_py_any(py)
+    }
+
+    fn __contains__(&self, py: Python<'_>, id: &Bound<'_, PyAny>) -> PyResult<bool> {
+        let id = id_in(id)?;
+        let collection = self.collection.get()?;
+        detached(py, || collection.contains(id))
+    }
+
+    fn __len__(&self, py: Python<'_>) -> PyResult<usize> {
+        let collection = self.collection.get()?;
+        detached(py, || collection.len())
+    }
+
+    /// The `k` records nearest to `vector`, the best first; fewer only where the collection has fewer.
+    ///
+    /// `using` names the vector to compare with, where there are several. `ef` (64) is how many candidates the graph
+    /// keeps: more find more of the true neighbours and take longer. `exact` scores every record instead.
+    ///
+    /// >>> db = lodedb.open(":memory:")
+    /// >>> notes = db.collection("notes", dim=2)
+    /// >>> notes.upsert([{"id": "east", "vector": [1, 0]}, {"id": "north", "vector": [0, 1]}])
+    /// 2
+    /// >>> notes.search([1.0, 0.0], k=1)
+    /// Hits([Hit(id='east', score=1.0000)])
+    #[pyo3(signature = (vector, *, k=10, using=None, ef=None, exact=false))]
+    fn search(
+        &self,
+        py: Python<'_>,
+        vector: &Bound<'_, PyAny>,
+        k: usize,
+        using: Option<&str>,
+        ef: Option<usize>,
+        exact: bool,
+    ) -> PyResult<PyHits> {
+        let schema = self.searched(using)?;
+        let options = SearchOptions { vector: schema.name(), k, ef, exact };
+        let vector = self.query(vector, schema)?;
+        let collection = self.collection.get()?;
+        let hits = detached(py, || options.begin(collection.search(), vector).run())?;
+        Ok(PyHits::new(hits))
+    }
+
+    /// Searches for each row of `vectors`: ids and scores as arrays of the shape (rows, k).
+    ///
+    /// Ids are uint64, or strings in an object array. Where there are fewer than `k` hits, the id is 2**64 - 1 or None
+    /// and the score NaN. All queries see the same records. `threads` bounds the threads; None takes all processors.
+    ///
+    /// >>> db = lodedb.open(":memory:")
+    /// >>> notes = db.collection("notes", dim=2)
+    /// >>> notes.upsert(ids=[3, 4], vectors=[[1, 0], [0, 1]])
+    /// 2
+    /// >>> ids, scores = notes.search_many([[1, 0], [0, 1]], k=1)
+    /// >>> ids.ravel(), scores.ravel()
+    /// (array([3, 4], dtype=uint64), array([1., 1.], dtype=float32))
+    #[pyo3(signature = (vectors, *, k=10, using=None, ef=None, exact=false, threads=None))]
+    #[expect(clippy::too_many_arguments, reason = "keywords, seen from Python")]
+    fn search_many<'py>(
+        &self,
+        py: Python<'py>,
+        vectors: &Bound<'py, PyAny>,
+        k: usize,
+        using: Option<&str>,
+        ef: Option<usize>,
+        exact: bool,
+        threads: Option<usize>,
+    ) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyAny>)> {
+        let schema = self.searched(using)?;
+        let options = SearchOptions { vector: schema.name(), k, ef, exact };
+        let queries = self.queries(vectors, schema)?;
+        query::search_many(py, self.collection.get()?, &queries, &options, threads)
+    }
+
+    /// The share of the true `k` nearest that searches find, measured with `sample` stored vectors as queries.
+    #[pyo3(signature = (*, k=10, sample=200, using=None, ef=None))]
+    fn measure_recall(
+        &self,
+        py: Python<'_>,
+        k: usize,
+        sample: usize,
+        using: Option<&str>,
+        ef: Option<usize>,
+    ) -> PyResult<f64> {
+        let options = SearchOptions { vector: self.searched(using)?.name(), k, ef, exact: false };
+        let collection = self.collection.get()?;
+        watched(py, &Listener::None, |watch| query::measure_recall(collection, &options, sample, watch))
+    }
+
+    /// Number of records, as `len` gives it.
+    fn count(&self, py: Python<'_>) -> PyResult<usize> {
+        self.__len__(py)
+    }
+
+    /// Walks the records there are now, in the order of their ids: an iterator of rows.
+    ///
+    /// `after` begins behind an id, so that pages fit together even when records are written in between; `limit` ends
+    /// after so many.
+    ///
+    /// >>> db = lodedb.open(":memory:")
+    /// >>> notes = db.collection("notes", dim=1)
+    /// >>> notes.upsert(ids=range(5), vectors=np.ones((5, 1)))
+    /// 5
+    /// >>> [row["id"] for row in notes.scan(after=1, limit=2)]
+    /// [2, 3]
+    #[pyo3(signature = (*, after=None, limit=None))]
+    fn scan(
+        &self,
+        py: Python<'_>,
+        after: Option<&Bound<'_, PyAny>>,
+        limit: Option<usize>,
+    ) -> PyResult<PyScan> {
+        let after = after.map(id_in).transpose()?;
+        let collection = self.collection.get()?;
+        let scan = detached(py, || Ok(collection.scan()))?;
+        let scan = after.into_iter().fold(scan, Scan::after);
+        Ok(PyScan::new(limit.into_iter().fold(scan, Scan::limit)))
+    }
+
+    /// As `Database.optimize`, for this collection only.
+    #[pyo3(signature = (*, progress=None))]
+    fn optimize(&self, py: Python<'_>, progress: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
+        let collection = self.writable()?;
+        watched(py, &Listener::of(progress)?, |watch| collection.optimize(|progress| watch.tell(progress)))
+    }
+
+    /// Counts of records and segments.
+    fn stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let collection = self.collection.get()?;
+        collection_stats(py, &detached(py, || collection.stats())?)
+    }
+
+    fn __reduce__(&self) -> PyResult<()> {
+        Err(not_pickled("Collection"))
+    }
+
+    fn _repr_html_(&self, py: Python<'_>) -> PyResult<String> {
+        let stats = self.stats(py)?;
+        let row = |(name, value): (Bound<'_, PyAny>, Bound<'_, PyAny>)| {
+            format!(
+                "<tr><th>{}</th><td>{}</td></tr>",
+                escaped(&name.to_string()),
+                escaped(&value.to_string())
+            )
+        };
+        let rows: String = stats.iter().map(row).collect();
+        Ok(format!("<p><code>{}</code></p><table>{rows}</table>", escaped(&self.__repr__(py)?)))
+    }
+
+    fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
+        let collection = self.collection.get()?;
+        let len = detached(py, || collection.len())?;
+        let vectors = match self.schema.vectors() {
+            [only] if only.name() == "vector" => format!("dim={}{}", only.dim(), kind_of(only)),
+            several => {
+                let vectors = several.iter().map(|vector| {
+                    let kind = kind_of(vector).replace(", ", ", '").replace('=', "': ");
+                    format!("'{}': {{'dim': {}{kind}}}", vector.name(), vector.dim())
+                });
+                format!("vectors={{{}}}", vectors.collect::<Vec<_>>().join(", "))
+            }
+        };
+        Ok(format!("Collection('{}', {vectors}, len={})", collection.name(), thousands(len)))
+    }
+}
+
+/// Metric and, where it is not the default, dtype, as keywords.
+fn kind_of(vector: &VectorSchema) -> String {
+    let dtype = vector.get_dtype();
+    let dtype = if dtype == Dtype::default() { String::new() } else { format!(", dtype='{dtype}'") };
+    format!(", metric='{}'{dtype}", vector.get_metric())
+}
+
+/// The number with an underscore between thousands, as Python reads it.
+fn thousands(number: usize) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() * 4 / 3);
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            text.push('_');
+        }
+        text.push(digit);
+    }
+    text
+}

@@ -1,0 +1,38 @@
+//! The extension module `lodedb._lodedb`: the crate `lodedb` for Python. Conversion only, no logic of its own.
+//!
+//! ```text
+//! database collection transaction query   classes as Python sees them
+//! batch  arrow  vectors  values  embed    records, tables, arrays, field values in and out
+//! process  turn  errors  stats            where work runs detached, who may write, exceptions
+//! ```
+
+mod arrow;
+mod batch;
+mod collection;
+mod database;
+mod embed;
+mod errors;
+mod process;
+mod query;
+mod stats;
+mod transaction;
+mod turn;
+mod values;
+mod vectors;
+
+use pyo3::prelude::*;
+
+/// Made of Rust; `import lodedb` instead.
+#[pymodule(gil_used = false)]
+fn _lodedb(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    module.add_function(wrap_pyfunction!(database::open, module)?)?;
+    module.add_class::<database::PyDatabase>()?;
+    module.add_class::<collection::PyCollection>()?;
+    module.add_class::<query::PyHits>()?;
+    module.add_class::<query::PyHit>()?;
+    module.add_class::<query::PyScan>()?;
+    module.add_class::<transaction::PyTransaction>()?;
+    module.add_class::<transaction::PyTransactionCollection>()?;
+    Ok(())
+}

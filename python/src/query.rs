@@ -1,0 +1,442 @@
+//! Searches: one by one to `Hits`, in batches to numpy arrays.
+
+use crate::batch::row_out;
+use crate::errors::argument;
+use crate::errors::wrong_type;
+use crate::process::Listener;
+use crate::process::Owned;
+use crate::process::Watch;
+use crate::process::detached;
+use crate::process::not_pickled;
+use crate::process::pool;
+use crate::process::watched;
+use crate::values::fields_out;
+use crate::values::id_out;
+use crate::values::value_out;
+use crate::vectors::Matrix;
+use lodedb::Collection;
+use lodedb::Hit;
+use lodedb::IdKind;
+use lodedb::RecordId;
+use lodedb::Scan;
+use lodedb::Search;
+use lodedb::Vector;
+use numpy::PyArray1;
+use numpy::PyArrayMethods;
+use pyo3::IntoPyObjectExt;
+use pyo3::exceptions::PyIndexError;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::PyDict;
+use pyo3::types::PyIterator;
+use pyo3::types::PyList;
+use pyo3::types::PySlice;
+use rayon::prelude::*;
+use std::collections::BTreeSet;
+use std::sync::Mutex;
+
+/// Searches for more hits than this are refused, before there is room made for them.
+const MOST_HITS: usize = 10_000;
+
+/// The id in an array of numbers where there is no hit.
+const NO_ID: u64 = u64::MAX;
+
+/// What a search asks for, beside the vector.
+pub(crate) struct SearchOptions<'a> {
+    pub(crate) vector: &'a str,
+    pub(crate) k: usize,
+    pub(crate) ef: Option<usize>,
+    pub(crate) exact: bool,
+}
+
+impl SearchOptions<'_> {
+    /// The search for `vector` with these options.
+    pub(crate) fn begin(&self, search: Search, vector: Vector) -> Search {
+        let search = search.named_vector(self.vector, vector).k(self.k).exact(self.exact);
+        match self.ef {
+            Some(ef) => search.ef(ef),
+            None => search,
+        }
+    }
+}
+
+/// What a search found, the best first: a sequence of `Hit`.
+///
+/// >>> db = lodedb.open(":memory:")
+/// >>> notes = db.collection("notes", dim=2, metric="l2")
+/// >>> notes.upsert([{"id": 1, "vector": [0, 0], "title": "Mines"}, {"id": 2, "vector": [3, 4], "title": "Rivers"}])
+/// 2
+/// >>> hits = notes.search([0, 0])
+/// >>> hits.ids, hits.distances
+/// ([1, 2], array([0., 5.], dtype=float32))
+/// >>> hits[1].id, hits[1].score, hits[1].distance, hits[1]["title"]
+/// (2, -5.0, 5.0, 'Rivers')
+/// >>> hits.to_dict()["title"]
+/// ['Mines', 'Rivers']
+#[pyclass(frozen, module = "lodedb", name = "Hits", sequence)]
+pub(crate) struct PyHits {
+    hits: Owned<Vec<Hit>>,
+}
+
+impl PyHits {
+    pub(crate) fn new(hits: Vec<Hit>) -> Self {
+        Self { hits: Owned::new(hits) }
+    }
+}
+
+#[pymethods]
+impl PyHits {
+    fn __len__(&self) -> PyResult<usize> {
+        Ok(self.hits.get()?.len())
+    }
+
+    fn __getitem__<'py>(&self, py: Python<'py>, index: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        let hits = self.hits.get()?;
+        if let Ok(slice) = index.cast::<PySlice>() {
+            let range = slice.indices(hits.len().cast_signed())?;
+            let picked = (0..range.slicelength).map(|i| {
+                let at = range.start + range.step * i.cast_signed();
+                hits[at.cast_unsigned()].clone()
+            });
+            return PyHits::new(picked.collect()).into_bound_py_any(py);
+        }
+        let index: isize = index.extract()?;
+        let at = if index < 0 { index + hits.len().cast_signed() } else { index };
+        match usize::try_from(at).ok().and_then(|at| hits.get(at)) {
+            Some(hit) => PyHit::new(hit.clone()).into_bound_py_any(py),
+            None => Err(PyIndexError::new_err(format!("hit {index} of {}", hits.len()))),
+        }
+    }
+
+    fn __iter__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyIterator>> {
+        let hits = self.hits.get()?.iter().map(|hit| Py::new(py, PyHit::new(hit.clone())));
+        PyList::new(py, hits.collect::<PyResult<Vec<_>>>()?)?.try_iter()
+    }
+
+    /// The ids of the hits.
+    #[getter]
+    fn ids<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        let ids = self.hits.get()?.iter().map(|hit| id_out(py, hit.id()));
+        PyList::new(py, ids.collect::<PyResult<Vec<_>>>()?)
+    }
+
+    /// The scores: larger is better with every metric.
+    #[getter]
+    fn scores<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray1<f32>>> {
+        Ok(PyArray1::from_iter(py, self.hits.get()?.iter().map(Hit::score)))
+    }
+
+    /// The distances: 1 - cosine, minus the dot product, the Euclidean distance, or the bits that differ.
+    #[getter]
+    fn distances<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray1<f32>>> {
+        Ok(PyArray1::from_iter(py, self.hits.get()?.iter().map(Hit::distance)))
+    }
+
+    /// Columns by name: `id`, `score`, `distance` and each field; a field called `score` is `field_score`.
+    fn to_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let hits = self.hits.get()?;
+        let fields = detached(py, || hits.iter().map(Hit::fields).collect::<lodedb::Result<Vec<_>>>())?;
+        let columns = PyDict::new(py);
+        columns.set_item("id", self.ids(py)?)?;
+        columns.set_item("score", self.scores(py)?)?;
+        columns.set_item("distance", self.distances(py)?)?;
+        let names: BTreeSet<&str> =
+            fields.iter().flat_map(|fields| fields.iter().map(|(name, _)| name)).collect();
+        for name in names {
+            let values = fields.iter().map(|fields| value_out(py, &fields[name]));
+            let column = PyList::new(py, values.collect::<PyResult<Vec<_>>>()?)?;
+            match name {
+                "score" | "distance" => columns.set_item(format!("field_{name}"), column)?,
+                _ => columns.set_item(name, column)?,
+            }
+        }
+        Ok(columns)
+    }
+
+    /// The columns of `to_dict` as a pandas `DataFrame`. Needs pandas.
+    fn to_pandas<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        py.import("pandas")?.call_method1("DataFrame", (self.to_dict(py)?,))
+    }
+
+    /// The columns of `to_dict` as a polars `DataFrame`. Needs polars.
+    fn to_polars<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let keywords = PyDict::new(py);
+        keywords.set_item("strict", false)?;
+        py.import("polars")?.call_method("DataFrame", (self.to_dict(py)?,), Some(&keywords))
+    }
+
+    /// The columns of `to_dict` as a pyarrow `Table`. Needs pyarrow.
+    fn to_arrow<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        py.import("pyarrow")?.call_method1("table", (self.to_dict(py)?,))
+    }
+
+    fn __reduce__(&self) -> PyResult<()> {
+        Err(not_pickled_hits())
+    }
+
+    fn _repr_html_(&self, py: Python<'_>) -> PyResult<String> {
+        let columns = self.to_dict(py)?;
+        let heads: String = columns.keys().iter().map(|name| cell("th", &name)).collect();
+        let mut rows = String::new();
+        for row in 0..self.hits.get()?.len() {
+            let cells = columns.values().iter().map(|column| Ok(cell("td", &column.get_item(row)?)));
+            rows.push_str(&format!("<tr>{}</tr>", cells.collect::<PyResult<String>>()?));
+        }
+        Ok(format!("<table><tr>{heads}</tr>{rows}</table>"))
+    }
+
+    fn __repr__(&self) -> PyResult<String> {
+        let hits: Vec<String> = self.hits.get()?.iter().map(repr).collect();
+        Ok(format!("Hits([{}])", hits.join(", ")))
+    }
+}
+
+/// A record that a search found. Its fields are read when they are asked for; `hit["title"]` reads one.
+#[pyclass(frozen, module = "lodedb", name = "Hit")]
+pub(crate) struct PyHit {
+    hit: Owned<Hit>,
+    fields: PyOnceLock<Py<PyDict>>,
+}
+
+impl PyHit {
+    fn new(hit: Hit) -> Self {
+        Self { hit: Owned::new(hit), fields: PyOnceLock::new() }
+    }
+}
+
+fn repr(hit: &Hit) -> String {
+    // Adding zero makes a negative zero, which is what no distance is as a score, a plain one.
+    format!("Hit(id={}, score={:.4})", hit.id(), hit.score() + 0.0)
+}
+
+fn not_pickled_hits() -> PyErr {
+    wrong_type("hits read their fields from the open database and can't be pickled; send hits.to_dict()")
+}
+
+/// Most characters of a value in a table for notebooks.
+const CELL: usize = 80;
+
+fn cell(tag: &str, value: &Bound<'_, PyAny>) -> String {
+    let text = value.to_string();
+    let short: String = text.chars().take(CELL).collect();
+    let more = if short.len() < text.len() { "..." } else { "" };
+    format!("<{tag}>{}{more}</{tag}>", escaped(&short))
+}
+
+/// The text as HTML shows it.
+pub(crate) fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}
+
+#[pymethods]
+impl PyHit {
+    /// The record's id.
+    #[getter]
+    fn id<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        id_out(py, self.hit.get()?.id())
+    }
+
+    /// How good the hit is; larger is better.
+    #[getter]
+    fn score(&self) -> PyResult<f32> {
+        Ok(self.hit.get()?.score())
+    }
+
+    /// How far the record's vector is from the query; smaller is nearer.
+    #[getter]
+    fn distance(&self) -> PyResult<f32> {
+        Ok(self.hit.get()?.distance())
+    }
+
+    /// The record's fields.
+    #[getter]
+    fn fields<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let hit = self.hit.get()?;
+        let read = || {
+            let fields = detached(py, || hit.fields())?;
+            Ok::<_, PyErr>(fields_out(py, &fields)?.unbind())
+        };
+        Ok(self.fields.get_or_try_init(py, read)?.bind(py).clone())
+    }
+
+    /// The whole record as a row: id, vectors and fields.
+    fn record<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let hit = self.hit.get()?;
+        let record = detached(py, || hit.record())?;
+        row_out(py, &record)
+    }
+
+    fn __reduce__(&self) -> PyResult<()> {
+        Err(not_pickled_hits())
+    }
+
+    fn __getitem__<'py>(&self, py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
+        self.fields(py)?.as_any().get_item(name)
+    }
+
+    fn __repr__(&self) -> PyResult<String> {
+        Ok(repr(self.hit.get()?))
+    }
+}
+
+/// A batch of queries over one collection.
+struct Task<'a> {
+    collection: &'a Collection,
+    queries: &'a Matrix,
+    options: &'a SearchOptions<'a>,
+    threads: Option<usize>,
+}
+
+/// Batches of fewer queries than this are done before anyone presses Ctrl-C; they save the thread that looks for it.
+const WATCHED: usize = 256;
+
+/// Searches for each of `queries` and gives their ids and scores as arrays of one row a query.
+pub(crate) fn search_many<'py>(
+    py: Python<'py>,
+    collection: &Collection,
+    queries: &Matrix,
+    options: &SearchOptions<'_>,
+    threads: Option<usize>,
+) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyAny>)> {
+    if threads == Some(0) {
+        return Err(argument("option 'threads': 0, and at least 1 is right"));
+    }
+    let task = Task { collection, queries, options, threads };
+    let kind = detached(py, || collection.id_kind())?;
+    let shape = [queries.rows(), options.k];
+    let places = task.places(py)?;
+    let mut scores = vec![f32::NAN; places];
+    let ids = match kind {
+        Some(IdKind::Str) => {
+            let mut ids = vec![None; places];
+            task.run(py, &mut ids, &mut scores, |id| Some(id.clone()))?;
+            let object = |id: &Option<RecordId>| match id {
+                Some(id) => Ok(id_out(py, id)?.unbind()),
+                None => Ok(py.None()),
+            };
+            let ids = ids.iter().map(object).collect::<PyResult<Vec<_>>>()?;
+            PyArray1::from_vec(py, ids).reshape(shape)?.into_any()
+        }
+        Some(IdKind::U64) | None => {
+            let mut ids = vec![NO_ID; places];
+            task.run(py, &mut ids, &mut scores, |id| id.as_u64().unwrap_or(NO_ID))?;
+            PyArray1::from_vec(py, ids).reshape(shape)?.into_any()
+        }
+    };
+    Ok((ids, PyArray1::from_vec(py, scores).reshape(shape)?.into_any()))
+}
+
+impl Task<'_> {
+    /// Number of hits that there is room for, once the options are known to make sense.
+    fn places(&self, py: Python<'_>) -> PyResult<usize> {
+        if self.options.k == 0 || self.options.k > MOST_HITS || self.queries.rows() == 0 {
+            let (collection, query) = (self.collection, self.queries.any_row());
+            detached(py, || self.options.begin(collection.search(), query).run())?;
+        }
+        Ok(self.queries.rows() * self.options.k)
+    }
+
+    /// Puts ids and scores of the hits in their places, each query's `k` after another's.
+    fn run<T: Send>(
+        &self,
+        py: Python<'_>,
+        ids: &mut [T],
+        scores: &mut [f32],
+        id_of: impl Fn(&RecordId) -> T + Send + Sync,
+    ) -> PyResult<()> {
+        match self.queries.rows() < WATCHED {
+            true => detached(py, || self.fill(ids, scores, id_of, &Watch::default())),
+            false => watched(py, &Listener::None, |watch| self.fill(ids, scores, id_of, watch)),
+        }
+    }
+
+    /// All queries see the same records.
+    fn fill<T: Send>(
+        &self,
+        ids: &mut [T],
+        scores: &mut [f32],
+        id_of: impl Fn(&RecordId) -> T + Send + Sync,
+        watch: &Watch,
+    ) -> lodedb::Result<()> {
+        let k = self.options.k.max(1);
+        let snapshot = self.collection.snapshot()?;
+        let one = |(query, (ids, scores)): (usize, (&mut [T], &mut [f32]))| {
+            watch.check()?;
+            let hits = self.options.begin(snapshot.search(), self.queries.row(query)).run()?;
+            for ((id, score), hit) in ids.iter_mut().zip(scores).zip(&hits) {
+                *id = id_of(hit.id());
+                *score = hit.score();
+            }
+            Ok(())
+        };
+        let mut places = ids.chunks_mut(k).zip(scores.chunks_mut(k)).enumerate();
+        if self.threads == Some(1) {
+            return places.try_for_each(one);
+        }
+        // As many lanes as threads are wanted; each takes the next query when it has done one.
+        let pool = pool()?;
+        let lanes = self.threads.unwrap_or_else(|| pool.current_num_threads()).min(self.queries.rows());
+        let places = Mutex::new(places);
+        let next = || places.lock().ok()?.next();
+        pool.install(|| {
+            (0..lanes).into_par_iter().try_for_each(|_| std::iter::from_fn(next).try_for_each(one))
+        })
+    }
+}
+
+/// The share of the true `k` nearest that searches with `options` find, for `sample` stored vectors as queries.
+pub(crate) fn measure_recall(
+    collection: &Collection,
+    options: &SearchOptions<'_>,
+    sample: usize,
+    watch: &Watch,
+) -> lodedb::Result<f64> {
+    let snapshot = collection.snapshot()?;
+    let step = (snapshot.len() / sample.max(1)).max(1);
+    let exact = SearchOptions { exact: true, ..*options };
+    let (mut found, mut wanted) = (0, 0);
+    for record in snapshot.scan().step_by(step).take(sample) {
+        watch.check()?;
+        let record = record?;
+        let Some(vector) = record.get_vector(options.vector) else { continue };
+        let truth = exact.begin(snapshot.search(), vector.clone()).run()?;
+        let hits = options.begin(snapshot.search(), vector.clone()).run()?;
+        // Whoever is as near as the last of the true neighbours is one: equals are interchangeable.
+        let least = truth.last().map_or(f32::NEG_INFINITY, Hit::score);
+        found += hits.iter().filter(|hit| hit.score() >= least).count().min(truth.len());
+        wanted += truth.len();
+    }
+    Ok(if wanted == 0 { 1.0 } else { found as f64 / wanted as f64 })
+}
+
+/// Records in the order of their ids. Made by `Collection.scan`.
+#[pyclass(frozen, module = "lodedb", name = "Scan")]
+pub(crate) struct PyScan {
+    scan: Owned<Mutex<Scan>>,
+}
+
+impl PyScan {
+    pub(crate) fn new(scan: Scan) -> Self {
+        Self { scan: Owned::new(Mutex::new(scan)) }
+    }
+}
+
+#[pymethods]
+impl PyScan {
+    fn __iter__(slf: PyRef<'_, Self>) -> PyRef<'_, Self> {
+        slf
+    }
+
+    fn __next__<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyDict>>> {
+        let scan = self.scan.get()?;
+        let next = detached(py, || match scan.lock() {
+            Ok(mut scan) => scan.next().transpose(),
+            Err(_) => Ok(None),
+        })?;
+        next.map(|record| row_out(py, &record)).transpose()
+    }
+
+    fn __reduce__(&self) -> PyResult<()> {
+        Err(not_pickled("Scan"))
+    }
+}
