@@ -59,6 +59,11 @@ mod graph;
     allow(unreachable_pub, reason = "the number of a commit is public for the crash enumerator")
 )]
 mod ids;
+#[cfg_attr(
+    not(feature = "crash-testing"),
+    allow(unreachable_pub, reason = "advice is public for the crash enumerator")
+)]
+mod memory;
 mod metadata;
 mod quant;
 mod query;

@@ -8,15 +8,16 @@ use std::path::PathBuf;
 /// Layer -> layers that it may import; the order is from the bottom to the top.
 const LAYERS: &[(&str, &[&str])] = &[
     ("error", &[]),
+    ("memory", &[]),
     ("ids", &["error"]),
     ("codec", &["error", "ids"]),
-    ("storage", &["error", "ids", "codec"]),
+    ("storage", &["error", "memory", "ids", "codec"]),
     ("vector", &["error"]),
     ("quant", &["error", "ids", "codec", "vector"]),
     ("bench", &["error", "vector", "quant"]),
-    ("graph", &["error", "ids", "codec", "vector", "quant"]),
+    ("graph", &["error", "memory", "ids", "codec", "vector", "quant"]),
     ("metadata", &["error", "ids", "codec"]),
-    ("segment", &["error", "ids", "codec", "storage", "vector", "quant", "graph", "metadata"]),
+    ("segment", &["error", "memory", "ids", "codec", "storage", "vector", "quant", "graph", "metadata"]),
     ("query", &["error", "ids", "storage", "vector", "metadata", "segment"]),
     ("db", &["error", "ids", "codec", "storage", "vector", "quant", "graph", "metadata", "segment", "query"]),
 ];

@@ -26,6 +26,7 @@ use crate::graph::search::search_layer;
 use crate::graph::search::walk;
 use crate::graph::view::mark_reached;
 use crate::ids::Slot;
+use crate::memory;
 use crate::quant::CodeWork;
 use crate::quant::Codes;
 use crate::quant::PairForm;
@@ -39,7 +40,7 @@ use std::cmp::Reverse;
 /// A batch is at most this part of the layer that it goes into, so that few nodes miss each other ...
 const BATCH_PART: usize = 16;
 /// ... and has at most so many nodes, as each is compared with all the others.
-const MAX_BATCH: usize = 1024;
+const MAX_BATCH: usize = 256;
 /// Slack of the search for candidates, in 1024ths. On 784 dimensions it takes two fifths off the time of building, on 128
 /// a sixth; with 160, a seventh more, but then searches for a recall of 0.999 take a sixth longer.
 const SLACK: u32 = 256;
@@ -51,7 +52,7 @@ const STRIPE: usize = 256;
 const CONNECT_ROUNDS: usize = 3;
 
 /// The graph is measured with one in so many of the nodes that are inserted ...
-const UNSEEN_PART: usize = 64;
+const UNSEEN_PART: usize = 128;
 /// ... but with at least so many, where these are at most a sixteenth ...
 const MIN_UNSEEN: usize = 48;
 /// ... and at most so many.
@@ -144,7 +145,7 @@ impl<'a> Builder<'a> {
         graph.upper = (1..=highest).map(|layer| vec![NONE; count(layer) * m]).collect();
         let order: Vec<Slot> = levels.iter().map(|(_, slot)| *slot).collect();
         graph.nodes = order[..count(1)].to_vec();
-        let mut distances = vec![vec![0; graph.base.len()]];
+        let mut distances = vec![memory::filled(graph.base.len(), 0)];
         distances.extend(graph.upper.iter().map(|links| vec![0; links.len()]));
         let inserted = vec![0; distances.len()];
         Self { codes: *codes, params, form, graph, order, distances, inserted, entry: None }
@@ -191,7 +192,7 @@ impl<'a> Builder<'a> {
         let fits = |place: &u32| heads.binary_search(&self.order[*place as usize]).is_err();
         let fitting: Vec<u32> = places[first..].iter().copied().filter(fits).collect();
         let wanted = (fitting.len() / UNSEEN_PART).clamp(MIN_UNSEEN, MAX_UNSEEN);
-        match fitting.len() < UNSEEN_PART * MIN_UNSEEN / 4 {
+        match fitting.len() < MIN_UNSEEN * 16 {
             true => Vec::new(),
             false => (0..wanted).map(|at| fitting[at * fitting.len() / wanted]).collect(),
         }

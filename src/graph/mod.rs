@@ -62,6 +62,7 @@ use crate::error::Error;
 use crate::error::Result;
 use crate::graph::duplicates::Duplicates;
 use crate::ids::Slot;
+use crate::memory;
 use serde::Deserialize;
 use serde::Serialize;
 use std::ops::RangeInclusive;
@@ -175,7 +176,7 @@ impl Graph {
             len,
             m,
             entry: NONE,
-            base: vec![NONE; len * 2 * m],
+            base: memory::filled(len * 2 * m, NONE),
             nodes: Vec::new(),
             upper: Vec::new(),
             duplicates: Duplicates::default(),

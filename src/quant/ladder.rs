@@ -9,7 +9,7 @@ use std::fmt;
 use std::str::FromStr;
 
 /// From so many dimensions on, four bits a dimension are faster than seven however many records there are ...
-const SQ4_DIM: usize = 512;
+const SQ4_DIM: usize = 256;
 /// ... and below as soon as the seven-bit codes take so many bytes, because they then come from memory ...
 const SQ4_CODE_BYTES: usize = 32 << 20;
 /// ... but not below so many dimensions, where a code of either kind is a few cache lines.

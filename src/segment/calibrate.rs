@@ -37,7 +37,7 @@ const WIDTH: usize = 1024;
 /// Larger slacks are not measured where one finds this share ...
 const ENOUGH: f32 = 0.9998;
 /// ... and keeps so many candidates.
-const ENOUGH_WIDTH: f32 = 256.0;
+const ENOUGH_WIDTH: f32 = 128.0;
 /// Depths that are measured, in tenths of the number of results.
 const DEPTHS: [usize; 14] = [10, 11, 12, 13, 14, 16, 18, 20, 25, 30, 40, 60, 100, 200];
 /// Queries that go through the codes together, so that a block of codes is read from memory once for all.

@@ -8,13 +8,13 @@ use crate::graph::Beam;
 use crate::graph::GraphView;
 use crate::graph::Scratch;
 use crate::ids::Slot;
+use crate::memory::Advice;
 use crate::quant::Best;
 use crate::quant::Candidate;
 use crate::quant::Codes;
 use crate::quant::Quantizer;
 use crate::quant::QueryCode;
 use crate::quant::Reach;
-use crate::storage::Advice;
 use crate::vector::VectorType;
 use std::cell::RefCell;
 

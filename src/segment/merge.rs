@@ -32,6 +32,7 @@ use crate::graph;
 use crate::graph::Graph;
 use crate::graph::GraphView;
 use crate::ids::Slot;
+use crate::memory;
 use crate::quant::Codes;
 use crate::quant::Quantizer;
 use crate::vector::Metric;
@@ -209,7 +210,7 @@ impl Merge<'_> {
 
     fn encode(&self, vector: usize, quantizer: &Quantizer, gathered: &[Origin]) -> Result<Vec<u8>> {
         let bytes = quantizer.code_bytes();
-        let mut codes = vec![0; bytes * gathered.len()];
+        let mut codes = memory::filled(bytes * gathered.len(), 0);
         codes.par_chunks_exact_mut(bytes).zip(gathered).try_for_each(|(code, origin)| -> Result<()> {
             let (row, norm) = self.row(vector, *origin)?;
             quantizer.encode(row, norm, code);

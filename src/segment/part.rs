@@ -3,7 +3,7 @@
 use crate::codec::ByteReader;
 use crate::error::Error;
 use crate::error::Result;
-use crate::storage::Advice;
+use crate::memory::Advice;
 use crate::storage::CheckedBytes;
 use crate::storage::Extent;
 use crate::storage::ExtentWriter;

@@ -12,8 +12,8 @@ use crate::codec::ByteReader;
 use crate::error::Error;
 use crate::error::Result;
 use crate::ids::Slot;
-use crate::storage::Advice;
-use crate::storage::memory_limit;
+use crate::memory;
+use crate::memory::Advice;
 use crate::vector::ExactScorer;
 use crate::vector::Metric;
 use crate::vector::VectorType;
@@ -85,7 +85,7 @@ impl RowStore {
             _ => return Err(Error::corrupt(PART, 0, format!("{rows} rows do not fit {len} slots"))),
         }
         let bytes: u64 = blocks.iter().map(|block| block.part.len() as u64).sum();
-        let is_cold = memory_limit().is_some_and(|limit| bytes > limit / COLD_PART);
+        let is_cold = memory::limit().is_some_and(|limit| bytes > limit / COLD_PART);
         if is_cold {
             blocks.iter().for_each(|block| block.part.advise(0..block.part.len(), Advice::Sparse));
         }

@@ -4,11 +4,12 @@ use crate::codec::ByteReader;
 use crate::codec::checksum64;
 use crate::error::Error;
 use crate::error::Result;
+use crate::memory;
+use crate::memory::Advice;
 use crate::storage::backend::MappedBytes;
 use crate::storage::layout::Extent;
 use crate::storage::layout::Layout;
 use crate::storage::layout::stored_bytes;
-use crate::storage::mmap;
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -19,17 +20,6 @@ use std::sync::atomic::Ordering;
 #[derive(Clone)]
 pub struct CheckedBytes {
     inner: Arc<Inner>,
-}
-
-/// How bytes of a mapping will be read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Advice {
-    /// Again and again, all over: in large pages, where there are such.
-    Dense,
-    /// A little here and there: without reading ahead.
-    Sparse,
-    /// Soon.
-    Needed,
 }
 
 /// What clones share.
@@ -157,7 +147,7 @@ impl CheckedBytes {
     /// Tells the operating system how the bytes in `range` will be read. Those in memory are not its concern.
     pub fn advise(&self, range: Range<usize>, advice: Advice) {
         if let (true, Some(bytes)) = (self.inner.is_mapped(), self.unverified().get(range)) {
-            mmap::advise(bytes, advice);
+            memory::advise(bytes, advice);
         }
     }
 

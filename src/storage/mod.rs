@@ -29,7 +29,6 @@ mod tests;
 pub use backend::Backend;
 pub use backend::MappedBytes;
 pub use backend::MemoryBackend;
-pub use checked::Advice;
 pub use checked::CheckedBytes;
 pub use extents::ExtentWriter;
 pub use file::FileBackend;
@@ -41,7 +40,6 @@ pub use layout::Extent;
 #[cfg(feature = "crash-testing")]
 pub use layout::Layout;
 pub use log::Frame;
-pub(crate) use mmap::memory_limit;
 #[cfg(feature = "crash-testing")]
 pub use mutants::Mutant;
 #[cfg(feature = "crash-testing")]
