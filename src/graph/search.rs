@@ -70,12 +70,18 @@ impl VisitedSet {
 
     /// Adds an id, which is below the number of ids, and tells whether it is new.
     #[inline(always)]
-    pub(super) fn insert(&mut self, id: u32) -> bool {
-        let Some(word) = self.words.get_mut(id as usize / 64) else { return false };
-        let old = *word;
-        *word = old | 1 << (id % 64);
-        old >> (id % 64) & 1 == 0
+    fn insert(&mut self, id: u32) -> bool {
+        insert(&mut self.words, id)
     }
+}
+
+/// [`VisitedSet::insert`], on the words alone: a loop keeps these in registers.
+#[inline(always)]
+fn insert(words: &mut [u64], id: u32) -> bool {
+    let Some(word) = words.get_mut(id as usize / 64) else { return false };
+    let old = *word;
+    *word = old | 1 << (id % 64);
+    old >> (id % 64) & 1 == 0
 }
 
 /// How many candidates a search keeps, and which it must not see.
@@ -149,11 +155,12 @@ impl Batch {
     #[inline(always)]
     fn gather<L: Layer>(&mut self, codes: &Codes<'_>, layer: L, id: u32, visited: &mut VisitedSet) {
         let room = self.ids.get_mut(self.len..).unwrap_or_default();
+        let words = visited.words.as_mut_slice();
         let mut new = 0;
         for neighbor in ids(layer.row(id), layer.len()) {
             let Some(place) = room.get_mut(new) else { break };
             *place = neighbor;
-            new += usize::from(visited.insert(neighbor));
+            new += usize::from(insert(words, neighbor));
         }
         for neighbor in &room[..new] {
             prefetch(codes.code(layer.slot(*neighbor)));

@@ -225,7 +225,11 @@ impl Search {
 fn find(view: &View, query: &VectorQuery<'_>) -> Result<Vec<Hit>> {
     let segments = by_size(view, query.vector);
     let metric = view.set.schema.vectors()[query.vector].ty().metric;
-    let hits = best(&segments, query, None)?.into_iter().map(|found| {
+    let found = best(&segments, query, None)?;
+    for found in &found {
+        segments[found.segment as usize].segment.prefetch_id(found.slot);
+    }
+    let hits = found.into_iter().map(|found| {
         let segment = &segments[found.segment as usize].segment;
         let (score, distance) = metric.score_and_distance(found.score);
         let origin = Origin { segment: segment.clone(), slot: found.slot, _pin: view.set.pin.clone() };

@@ -18,6 +18,7 @@ use crate::error::Result;
 use crate::ids::IdKind;
 use crate::ids::RecordId;
 use crate::ids::Slot;
+use crate::vector::dispatch::prefetch;
 
 const PART: &str = "ids";
 const HEADER_BYTES: usize = 16;
@@ -119,6 +120,12 @@ impl IdTable {
 
     fn entries_start(&self) -> usize {
         HEADER_BYTES + self.buckets * 4
+    }
+
+    /// Asks the processor's cache for the id at `slot`.
+    pub(crate) fn prefetch(&self, slot: Slot) {
+        let at = self.entries_start() + slot as usize * 8;
+        prefetch(self.part.unverified().get(at..at + 8).unwrap_or_default());
     }
 
     /// The id at `slot`.

@@ -164,6 +164,11 @@ impl Segment {
         Ok(self.ids.id(slot)?.to_id())
     }
 
+    /// Asks the processor's cache for the id at `slot`.
+    pub(crate) fn prefetch_id(&self, slot: Slot) {
+        self.ids.prefetch(slot);
+    }
+
     /// The id at `slot`, not copied.
     pub(crate) fn id_ref(&self, slot: Slot) -> Result<IdRef<'_>> {
         self.ids.id(slot)

@@ -1,6 +1,5 @@
 //! Parts of a segment: bytes in memory or in an extent of the file, and where they are written to.
 
-use crate::codec::ByteReader;
 use crate::error::Error;
 use crate::error::Result;
 use crate::memory::Advice;
@@ -85,7 +84,10 @@ impl Part {
     /// The `index`th little-endian u64 from byte `start` on.
     pub(crate) fn u64_at(&self, start: usize, index: usize) -> Result<u64> {
         let at = index.checked_mul(8).and_then(|at| at.checked_add(start)).unwrap_or(usize::MAX - 8);
-        ByteReader::new("part", self.bytes(at..at + 8)?).u64()
+        match self.bytes(at..at + 8)?.first_chunk() {
+            Some(word) => Ok(u64::from_le_bytes(*word)),
+            None => Err(Error::corrupt("part", at as u64, "eight bytes are missing")),
+        }
     }
 }
 

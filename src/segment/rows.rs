@@ -150,10 +150,13 @@ impl RowStore {
             let mut places = [(0, 0, 0); SCATTERED_ROWS];
             let mut len = 0;
             for (place, slot) in places.iter_mut().zip(&mut slots) {
-                let (block, row) = self.place(slot)?;
-                self.prefetch(block, row);
-                *place = (slot, block, row);
+                self.prefetch_place(slot);
+                *place = (slot, 0, 0);
                 len += 1;
+            }
+            for (slot, block, row) in &mut places[..len] {
+                (*block, *row) = self.place(*slot)?;
+                self.prefetch(*block, *row);
             }
             let mut rows: [(&[u8], f32); SCATTERED_ROWS] = [(&[], 0.0); SCATTERED_ROWS];
             for (scored, (_, block, row)) in rows.iter_mut().zip(&places[..len]) {
@@ -166,6 +169,14 @@ impl RowStore {
             }
         }
         Ok(())
+    }
+
+    /// Asks for the entry of the slot -> row table.
+    fn prefetch_place(&self, slot: Slot) {
+        if let Some(map) = &self.map {
+            let at = slot as usize * 4;
+            prefetch(map.unverified().get(at..at + 4).unwrap_or_default());
+        }
     }
 
     /// Asks for a row and its norm: the processor's cache, or the disk, where it is likely to be there. Then all reads of a
