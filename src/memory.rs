@@ -4,6 +4,7 @@
 #[cfg(unix)]
 use nix::sys::mman::MmapAdvise;
 use std::path::Path;
+use std::path::PathBuf;
 use std::ptr::NonNull;
 use std::sync::OnceLock;
 
@@ -62,15 +63,26 @@ pub(crate) fn filled<T: Copy>(len: usize, value: T) -> Vec<T> {
 pub(crate) fn limit() -> Option<u64> {
     static LIMIT: OnceLock<Option<u64>> = OnceLock::new();
     *LIMIT.get_or_init(|| {
-        let group = std::fs::read_to_string("/proc/self/cgroup").ok();
-        let group = group.iter().flat_map(|text| text.lines()).find_map(|line| line.strip_prefix("0::"));
-        let limits = group.into_iter().flat_map(|group| {
-            let folder = Path::new("/sys/fs/cgroup").join(group.trim_start_matches('/'));
-            ["memory.max", "memory.high"].map(|file| folder.join(file))
-        });
-        let limits = limits.filter_map(|file| std::fs::read_to_string(file).ok()?.trim().parse().ok());
+        let groups = std::fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+        let files = groups.lines().flat_map(limit_files);
+        let limits = files.filter_map(|file| std::fs::read_to_string(file).ok()?.trim().parse().ok());
         limits.chain(machine_memory()).min()
     })
+}
+
+/// Where the limits of a control group stand, given as a line of `/proc/self/cgroup`: number, controllers, path. Those of
+/// version 2 have no controllers.
+fn limit_files(line: &str) -> Vec<PathBuf> {
+    let mut words = line.splitn(3, ':').skip(1);
+    let (Some(controllers), Some(group)) = (words.next(), words.next()) else { return Vec::new() };
+    let group = group.trim_start_matches('/');
+    match controllers {
+        "" => ["memory.max", "memory.high"]
+            .map(|file| Path::new("/sys/fs/cgroup").join(group).join(file))
+            .into(),
+        "memory" => vec![Path::new("/sys/fs/cgroup/memory").join(group).join("memory.limit_in_bytes")],
+        _ => Vec::new(),
+    }
 }
 
 /// Bytes of memory of the machine.
@@ -95,5 +107,14 @@ mod tests {
             assert!(values.iter().all(|value| *value == 7));
         }
         assert!(limit().is_none_or(|limit| limit > 1 << 20));
+    }
+
+    #[test]
+    fn limits_are_looked_for_where_the_group_is() {
+        assert_eq!(limit_files("0::/a/b").len(), 2);
+        assert_eq!(limit_files("0::/a/b")[0], Path::new("/sys/fs/cgroup/a/b/memory.max"));
+        let old = Path::new("/sys/fs/cgroup/memory/x/memory.limit_in_bytes");
+        assert_eq!(limit_files("4:memory:/x"), [old]);
+        assert!(["", "7", "3:cpu:/"].into_iter().all(|line| limit_files(line).is_empty()));
     }
 }

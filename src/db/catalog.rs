@@ -156,10 +156,14 @@ impl State {
         self.map_parts(&mut |name, part| target.whole_part(name, part.all()?.to_vec()))
     }
 
-    /// The same state with parts moved to lower free space of their file; `None` where there is none for any.
-    pub(super) fn moved_down(&self, target: &Target<'_>) -> Result<Option<Self>> {
+    /// The same state with parts of up to `largest` bytes moved to lower free space of their file; `None` where there is
+    /// none for any.
+    pub(super) fn moved_down(&self, target: &Target<'_>, largest: u64) -> Result<Option<Self>> {
         let mut any = false;
         let state = self.map_parts(&mut |name, part| {
+            if part.len() as u64 > largest {
+                return Ok(part.clone());
+            }
             let moved = target.moved_down(name, part)?;
             any |= moved.is_some();
             Ok(moved.unwrap_or_else(|| part.clone()))

@@ -38,6 +38,8 @@ const BULK_BYTES: usize = 4 << 20;
 
 /// A file of at most this many bytes in use is compacted when it is closed: there is little to move.
 const TIDY_BYTES: u64 = 16 << 20;
+/// Parts of larger files are moved up to this size.
+const TIDY_PART_BYTES: u64 = 4 << 20;
 
 /// A write folds the active segments into the file itself when they hold this many times what they should.
 const ACTIVE_EXCESS: usize = 4;
@@ -354,14 +356,19 @@ impl Inner {
         Ok(())
     }
 
-    /// Moves the parts of a small file to its front, where the log left room, so that its end can be cut off.
+    /// Moves parts to the front of the file, where the log and what was merged left room, so that its end can be cut off:
+    /// those of a small file, and the small ones of a large file.
     fn tidy(&self, writer: &mut Writer) -> Result<()> {
         let stats = self.store.stats()?;
-        if stats.live_bytes > TIDY_BYTES || stats.file_bytes < stats.live_bytes + stats.live_bytes / 4 {
+        let (waste, largest) = match stats.live_bytes <= TIDY_BYTES {
+            true => (stats.live_bytes / 4, TIDY_BYTES),
+            false => (stats.live_bytes / 50, TIDY_PART_BYTES),
+        };
+        if stats.file_bytes < stats.live_bytes + waste {
             return Ok(());
         }
         let target = Target::store(&self.store);
-        if let Some(state) = writer.state.moved_down(&target)? {
+        if let Some(state) = writer.state.moved_down(&target, largest)? {
             self.rest_as(writer, &state)?;
             target.published();
         }

@@ -325,7 +325,7 @@ pub(super) fn compact(inner: &Inner) -> Result<()> {
         inner.checkpoint()?;
         let mut writer = inner.writer()?;
         let target = Target::store(&inner.store);
-        let Some(state) = writer.state.moved_down(&target)? else { break };
+        let Some(state) = writer.state.moved_down(&target, u64::MAX)? else { break };
         inner.checkpoint_as(&mut writer, &state)?;
         target.published();
     }
