@@ -4,9 +4,6 @@
 //! has cached of it, and searches it in a process that may have 640 MB. It needs Linux and the right to make a control group
 //! for memory; without it the figures are those of a machine with enough memory, and the bench says so.
 
-mod data;
-
-use data::generated;
 #[path = "data/generated.rs"]
 mod generated;
 

@@ -43,7 +43,7 @@ impl Reach {
         match self.scale {
             Scale::From(origin) => {
                 let extent = u64::from(distance.abs_diff(origin));
-                let more = u32::try_from(extent * u64::from(self.slack) >> 10).unwrap_or(u32::MAX);
+                let more = u32::try_from((extent * u64::from(self.slack)) >> 10).unwrap_or(u32::MAX);
                 distance.saturating_add(more)
             }
             Scale::Floats if distance == u32::MAX => distance,
