@@ -5,6 +5,7 @@ use crate::error::Error;
 use crate::error::Result;
 use crate::quant::CodeWork;
 use crate::quant::Codes;
+use crate::quant::Quantization;
 use crate::quant::Quantizer;
 use crate::quant::QueryCode;
 use crate::vector::Dtype;
@@ -43,11 +44,16 @@ impl Kernel {
 /// # Errors
 /// Only where `dim` is none that a schema takes.
 pub fn kernels(dim: usize, rows: usize) -> Result<Vec<Kernel>> {
-    let mut found = Vec::new();
-    for (dtype, metric) in
-        [(Dtype::F32, Metric::L2), (Dtype::F32, Metric::Dot), (Dtype::Binary, Metric::Hamming)]
-    {
-        found.extend(code_kernels(&VectorType { dim, dtype, metric }, rows)?);
+    let mut found = code_kernels(
+        &VectorType { dim, dtype: Dtype::Binary, metric: Metric::Hamming },
+        Quantization::Auto,
+        rows,
+    )?;
+    for metric in [Metric::L2, Metric::Dot] {
+        let ty = VectorType { dim, dtype: Dtype::F32, metric };
+        for form in [Quantization::Sq7, Quantization::Sq4, Quantization::RaBitQ, Quantization::None] {
+            found.extend(code_kernels(&ty, form, rows)?);
+        }
     }
     for dtype in Dtype::ALL {
         let metrics: &[_] =
@@ -75,20 +81,27 @@ fn encoded_rows(ty: &VectorType, rows: usize) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// The codes that are made of the type.
-fn code_kernels(ty: &VectorType, rows: usize) -> Result<Vec<Kernel>> {
+/// The codes of the form that are made of the type.
+fn code_kernels(ty: &VectorType, form: Quantization, rows: usize) -> Result<Vec<Kernel>> {
     let bytes = encoded_rows(ty, rows)?;
-    let quantizer = Quantizer::train(ty, bytes.chunks_exact(ty.row_bytes()));
+    let sample: Vec<&[u8]> = bytes.chunks_exact(ty.row_bytes()).collect();
+    let quantizer = Quantizer::for_building(ty, &sample).for_storing(ty, form, &sample);
     let mut codes = vec![0; quantizer.code_bytes() * rows];
-    for (row, code) in bytes.chunks_exact(ty.row_bytes()).zip(codes.chunks_exact_mut(quantizer.code_bytes()))
-    {
+    for (row, code) in sample.iter().zip(codes.chunks_exact_mut(quantizer.code_bytes())) {
         quantizer.encode(row, ty.inverse_norm(row), code);
     }
     let query = QueryCode::new(ty, &quantizer, &values(ty.dim, rows));
     let slots: Vec<u32> = (0..rows as u32).collect();
-    let kind = if ty.dtype == Dtype::Binary { "bits" } else { "sq7" };
+    let kind = match quantizer {
+        Quantizer::Sq7(_) => "sq7",
+        Quantizer::Sq4(_) => "sq4",
+        Quantizer::RaBitQ(_) => "rabitq",
+        Quantizer::Floats(_) => "floats",
+        Quantizer::Bits { .. } => "bits",
+    };
     let kernel = |cpu: Cpu| {
-        let (codes, query, slots) = (codes.clone(), query.clone(), slots.clone());
+        let (quantizer, codes) = (quantizer.clone(), codes.clone());
+        let (query, slots) = (query.clone(), slots.clone());
         let run = move || match Codes::new(&quantizer, &codes, slots.len()) {
             Ok(codes) => {
                 query.form().dispatch_on(cpu, Distances { codes, query: query.bytes(), slots: &slots })

@@ -2,14 +2,14 @@
 
 import numpy as np
 
-from engine import EF, Engine
+from engine import EF, RECALL, Engine
 from sets import K
 
 BATCH = 10_000
 
 
 class Lode(Engine):
-    """Lode through its Python package: by `ef`, and as it is without any setting."""
+    """Lode through its Python package: as it is without any setting, by `ef`, and by `recall`."""
 
     module = "lodedb"
 
@@ -34,13 +34,11 @@ class Lode(Engine):
         self.records = self.db["bench"]
 
     def settings(self):
-        return [[{}], [{"ef": ef} for ef in EF]]
+        return [[{}], [{"ef": ef} for ef in EF], [{"recall": recall} for recall in RECALL]]
 
-    def searcher(self, ef=None):
+    def searcher(self, **setting):
         search = self.records.search
-        if ef is None:
-            return lambda query: search(vector=query, k=K)
-        return lambda query: search(vector=query, k=K, ef=ef)
+        return lambda query: search(vector=query, k=K, **setting)
 
     def ids(self, result):
         return [hit.id for hit in result]

@@ -22,6 +22,7 @@ from engines import ENGINES  # noqa: E402
 REPEATS = 3
 SLOW_PASS_SECONDS = 6.0
 ENOUGH = 0.9995
+NOISE = 0.10
 
 
 def main():
@@ -72,15 +73,23 @@ def measure(name, data, folder):
 
 
 def sweep(engine, data, queries, settings):
-    """Recall and speed at each setting, until nearly all is found or the settings end."""
+    """Recall and speed at each setting, until nearly all is found, more effort finds no more, or the settings end."""
     points = []
     for setting in settings:
         points.append({"setting": setting, **throughput(engine, data, queries, setting)})
         print(f"  {setting}: recall {points[-1]['recall']:.4f}, {points[-1]['qps']:.0f} queries/s", file=sys.stderr)
-        recalls = [point["recall"] for point in points]
-        if recalls[-1] >= ENOUGH or (len(recalls) > 3 and recalls[-1] <= recalls[-4]):
+        if points[-1]["recall"] >= ENOUGH or is_level(points):
             break
     return points
+
+
+def is_level(points):
+    """Whether the last settings took longer and found no more. Several that find the same in the same time are one
+    setting by several names, and the next may be another."""
+    if len(points) < 4:
+        return False
+    before, last = points[-4], points[-1]
+    return last["recall"] <= before["recall"] and last["qps_cpu"] < before["qps_cpu"] * (1 - NOISE)
 
 
 def throughput(engine, data, queries, setting):

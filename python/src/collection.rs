@@ -13,6 +13,7 @@ use crate::process::detached;
 use crate::process::not_pickled;
 use crate::process::watched;
 use crate::query;
+use crate::query::Effort;
 use crate::query::PyHits;
 use crate::query::PyScan;
 use crate::query::SearchOptions;
@@ -247,8 +248,10 @@ impl PyCollection {
 
     /// The `k` records nearest to `vector`, the best first; fewer only where the collection has fewer.
     ///
-    /// `using` names the vector to compare with, where there are several. `ef` (64) is how many candidates the graph
-    /// keeps: more find more of the true neighbours and take longer. `exact` scores every record instead.
+    /// `using` names the vector to compare with, where there are several. `recall` (0.98) is the share of the true
+    /// neighbours that is to be found on average, 0.5 to 0.999; each graph has measured what that takes. `ef`, in its
+    /// place, is how many candidates the graph keeps, 1 to 65,536: more find more and take longer. `exact` scores
+    /// every record instead.
     ///
     /// >>> db = lodedb.open(":memory:")
     /// >>> notes = db.collection("notes", dim=2)
@@ -256,18 +259,20 @@ impl PyCollection {
     /// 2
     /// >>> notes.search([1.0, 0.0], k=1)
     /// Hits([Hit(id='east', score=1.0000)])
-    #[pyo3(signature = (vector, *, k=10, using=None, ef=None, exact=false))]
+    #[expect(clippy::too_many_arguments, reason = "keywords, seen from Python")]
+    #[pyo3(signature = (vector, *, k=10, using=None, recall=None, ef=None, exact=false))]
     fn search(
         &self,
         py: Python<'_>,
         vector: &Bound<'_, PyAny>,
         k: usize,
         using: Option<&str>,
+        recall: Option<f32>,
         ef: Option<usize>,
         exact: bool,
     ) -> PyResult<PyHits> {
         let schema = self.searched(using)?;
-        let options = SearchOptions { vector: schema.name(), k, ef, exact };
+        let options = SearchOptions { vector: schema.name(), k, effort: Effort::of(ef, recall)?, exact };
         let vector = self.query(vector, schema)?;
         let collection = self.collection.get()?;
         let hits = detached(py, || options.begin(collection.search(), vector).run())?;
@@ -277,7 +282,8 @@ impl PyCollection {
     /// Searches for each row of `vectors`: ids and scores as arrays of the shape (rows, k).
     ///
     /// Ids are uint64, or strings in an object array. Where there are fewer than `k` hits, the id is 2**64 - 1 or None
-    /// and the score NaN. All queries see the same records. `threads` bounds the threads; None takes all processors.
+    /// and the score NaN. All queries see the same records. `using`, `recall`, `ef` and `exact` are as in `search`.
+    /// `threads` bounds the threads; None takes all processors.
     ///
     /// >>> db = lodedb.open(":memory:")
     /// >>> notes = db.collection("notes", dim=2)
@@ -286,7 +292,7 @@ impl PyCollection {
     /// >>> ids, scores = notes.search_many([[1, 0], [0, 1]], k=1)
     /// >>> ids.ravel(), scores.ravel()
     /// (array([3, 4], dtype=uint64), array([1., 1.], dtype=float32))
-    #[pyo3(signature = (vectors, *, k=10, using=None, ef=None, exact=false, threads=None))]
+    #[pyo3(signature = (vectors, *, k=10, using=None, recall=None, ef=None, exact=false, threads=None))]
     #[expect(clippy::too_many_arguments, reason = "keywords, seen from Python")]
     fn search_many<'py>(
         &self,
@@ -294,29 +300,41 @@ impl PyCollection {
         vectors: &Bound<'py, PyAny>,
         k: usize,
         using: Option<&str>,
+        recall: Option<f32>,
         ef: Option<usize>,
         exact: bool,
         threads: Option<usize>,
     ) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyAny>)> {
         let schema = self.searched(using)?;
-        let options = SearchOptions { vector: schema.name(), k, ef, exact };
+        let options = SearchOptions { vector: schema.name(), k, effort: Effort::of(ef, recall)?, exact };
         let queries = self.queries(vectors, schema)?;
         query::search_many(py, self.collection.get()?, &queries, &options, threads)
     }
 
-    /// The share of the true `k` nearest that searches find, measured with `sample` stored vectors as queries.
-    #[pyo3(signature = (*, k=10, sample=200, using=None, ef=None))]
+    /// The share of the true `k` nearest that searches find, measured: whether `recall` is kept, what `ef` gives.
+    ///
+    /// `sample` of the records are looked for among the others, by a search and exactly, on all processors; Ctrl-C
+    /// ends it no sooner. `using`, `recall` and `ef` are as in `search`. 1.0 where there are fewer than two records.
+    ///
+    /// >>> db = lodedb.open(":memory:")
+    /// >>> notes = db.collection("notes", dim=1, metric="l2")
+    /// >>> notes.upsert(ids=range(50), vectors=np.arange(50.0).reshape(50, 1))
+    /// 50
+    /// >>> notes.measure_recall(k=5, recall=0.9)
+    /// 1.0
+    #[pyo3(signature = (*, k=10, sample=200, using=None, recall=None, ef=None))]
     fn measure_recall(
         &self,
         py: Python<'_>,
         k: usize,
         sample: usize,
         using: Option<&str>,
+        recall: Option<f32>,
         ef: Option<usize>,
     ) -> PyResult<f64> {
-        let options = SearchOptions { vector: self.searched(using)?.name(), k, ef, exact: false };
-        let collection = self.collection.get()?;
-        watched(py, &Listener::None, |watch| query::measure_recall(collection, &options, sample, watch))
+        let vector = self.searched(using)?.name();
+        let options = SearchOptions { vector, k, effort: Effort::of(ef, recall)?, exact: false };
+        query::measure_recall(py, self.collection.get()?, &options, sample)
     }
 
     /// Number of records, as `len` gives it.

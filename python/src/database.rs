@@ -21,6 +21,7 @@ use lodedb::GraphParams;
 use lodedb::Maintenance;
 use lodedb::Metric;
 use lodedb::Options;
+use lodedb::Quantization;
 use lodedb::Schema;
 use lodedb::VectorSchema;
 use pyo3::prelude::*;
@@ -101,11 +102,17 @@ fn one_of(option: &str, found: &str, choices: &str) -> PyErr {
 impl PyDatabase {
     /// The collection `name`: created where there is none, compared with what is asked for where there is.
     ///
-    /// `dim` declares one vector called "vector"; `vectors` several by name, as
-    /// `{"text": 384, "image": {"dim": 512, "metric": "dot", "dtype": "f16"}}`. With neither, the collection has to
-    /// exist. `metric` is "cosine" unless said otherwise, "dot", "l2" or, for the dtype "binary", "hamming"; `dtype` is
-    /// "f32", or "f16", "bf16", "i8", "binary". `id_type` fixes the kind of ids, which the first record decides
-    /// otherwise. `m` (16) and `ef_construction` (128) say how dense the graph is and how thoroughly it is built.
+    /// `dim` declares one vector called "vector"; `vectors` several by name, as `{"text": 384, "image": {"dim":
+    /// 512, "metric": "dot", "dtype": "f16"}}`. With neither, the collection has to exist, and nothing else of its
+    /// schema can be given. `metric` is "cosine" unless said otherwise, "dot", "l2" or, for the dtype "binary",
+    /// "hamming"; `dtype` is "f32", or "f16", "bf16", "i8", "binary". `id_type` fixes the kind of ids, which the
+    /// first record decides otherwise. `m` (16) and `ef_construction` (128) say how dense the graph is and how
+    /// thoroughly it is built.
+    ///
+    /// `quantization` says in which form vectors are searched before the best are scored exactly: "sq7" a byte a
+    /// dimension, "sq4" half a byte, "rabitq" a bit, "none" floats; "auto", the default, picks "sq7" or "sq4" by the
+    /// number of dimensions and records. Smaller forms take less memory and are less exact. Binary vectors are
+    /// searched as they are.
     ///
     /// `embed` is a function from a list of strings to an array with a row for each. With it, records without a vector
     /// get one made of their field `embed_field`, and searches take a string. It is not stored: give it each time.
@@ -116,7 +123,7 @@ impl PyDatabase {
     /// >>> db.collection("pages", vectors={"text": 384, "image": {"dim": 512, "metric": "dot"}})
     /// Collection('pages', vectors={'text': {'dim': 384, 'metric': 'cosine'}, 'image': {'dim': 512, 'metric': 'dot'}}, len=0)
     #[expect(clippy::too_many_arguments, reason = "keywords, seen from Python")]
-    #[pyo3(signature = (name, dim=None, *, metric=None, dtype=None, vectors=None, id_type=None, m=None,
+    #[pyo3(signature = (name, dim=None, *, metric=None, dtype=None, quantization=None, vectors=None, id_type=None, m=None,
         ef_construction=None, embed=None, embed_field="text"))]
     fn collection(
         &self,
@@ -125,6 +132,7 @@ impl PyDatabase {
         dim: Option<usize>,
         metric: Option<&str>,
         dtype: Option<&str>,
+        quantization: Option<&str>,
         vectors: Option<&Bound<'_, PyDict>>,
         id_type: Option<&str>,
         m: Option<usize>,
@@ -135,9 +143,17 @@ impl PyDatabase {
         let defaults = VectorDefaults {
             metric: metric.map_or(Ok(Metric::default()), parsed)?,
             dtype: dtype.map_or(Ok(Dtype::default()), parsed)?,
+            quantization: quantization.map_or(Ok(Quantization::default()), parsed)?,
         };
+        let texts = [metric, dtype, quantization, id_type].iter().any(Option::is_some);
+        let declares = texts || m.is_some() || ef_construction.is_some();
         let schema = match (dim, vectors) {
             (Some(_), Some(_)) => return Err(argument("give dim= for one vector or vectors= for several")),
+            (None, None) if declares => {
+                return Err(argument(
+                    "a schema needs dim= or vectors=; without a schema, an existing collection is opened",
+                ));
+            }
             (None, None) => return self.existing(py, name)?.with_embed(embed, embed_field),
             (Some(dim), None) => Schema::named([defaults.vector("vector", dim)]),
             (None, Some(vectors)) => Schema::named(named_vectors(vectors, &defaults)?),
@@ -283,11 +299,13 @@ impl PyDatabase {
 struct VectorDefaults {
     metric: Metric,
     dtype: Dtype,
+    quantization: Quantization,
 }
 
 impl VectorDefaults {
     fn vector(&self, name: &str, dim: usize) -> VectorSchema {
-        VectorSchema::new(name, dim).metric(self.metric).dtype(self.dtype)
+        let vector = VectorSchema::new(name, dim).metric(self.metric).dtype(self.dtype);
+        vector.quantization(self.quantization)
     }
 }
 
@@ -314,19 +332,23 @@ fn named_vector(name: &str, given: &Bound<'_, PyAny>, defaults: &VectorDefaults)
         })?;
         return Ok(defaults.vector(name, dim));
     };
-    let mut dim = None;
-    let mut vector = defaults.vector(name, 0);
-    for (setting, value) in settings.copy()? {
+    // A copy, because what is called for a value may change the dict.
+    let settings = settings.copy()?;
+    let dim = settings.get_item("dim")?;
+    let dim = dim.ok_or_else(|| argument(format!("vector '{name}' is declared without 'dim'")))?;
+    let mut vector = defaults.vector(name, dim.extract()?);
+    for (setting, value) in settings {
         match setting.extract::<String>()?.as_str() {
-            "dim" => dim = Some(value.extract()?),
+            "dim" => {}
             "metric" => vector = vector.metric(parsed(&value.extract::<String>()?)?),
             "dtype" => vector = vector.dtype(parsed(&value.extract::<String>()?)?),
+            "quantization" => vector = vector.quantization(parsed(&value.extract::<String>()?)?),
             other => {
-                let problem = format!("vector '{name}': '{other}' is not one of 'dim', 'metric', 'dtype'");
-                return Err(argument(problem));
+                return Err(argument(format!(
+                    "vector '{name}': '{other}' is not one of 'dim', 'metric', 'dtype', 'quantization'"
+                )));
             }
         }
     }
-    let dim = dim.ok_or_else(|| argument(format!("vector '{name}' is declared without 'dim'")))?;
-    Ok(VectorSchema::new(name, dim).metric(vector.get_metric()).dtype(vector.get_dtype()))
+    Ok(vector)
 }

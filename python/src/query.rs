@@ -41,11 +41,34 @@ const MOST_HITS: usize = 10_000;
 /// The id in an array of numbers where there is no hit.
 const NO_ID: u64 = u64::MAX;
 
+/// How thoroughly a graph is searched.
+#[derive(Clone, Copy)]
+pub(crate) enum Effort {
+    /// As the crate does where nothing is said.
+    Default,
+    /// With so many candidates.
+    Ef(usize),
+    /// For this share of the true neighbours.
+    Recall(f32),
+}
+
+impl Effort {
+    /// The effort in the arguments `ef` and `recall`, of which one can be given.
+    pub(crate) fn of(ef: Option<usize>, recall: Option<f32>) -> PyResult<Self> {
+        match (ef, recall) {
+            (Some(_), Some(_)) => Err(argument("give recall= for a quality or ef= for an effort, not both")),
+            (Some(ef), None) => Ok(Self::Ef(ef)),
+            (None, Some(recall)) => Ok(Self::Recall(recall)),
+            (None, None) => Ok(Self::Default),
+        }
+    }
+}
+
 /// What a search asks for, beside the vector.
 pub(crate) struct SearchOptions<'a> {
     pub(crate) vector: &'a str,
     pub(crate) k: usize,
-    pub(crate) ef: Option<usize>,
+    pub(crate) effort: Effort,
     pub(crate) exact: bool,
 }
 
@@ -53,9 +76,10 @@ impl SearchOptions<'_> {
     /// The search for `vector` with these options.
     pub(crate) fn begin(&self, search: Search, vector: Vector) -> Search {
         let search = search.named_vector(self.vector, vector).k(self.k).exact(self.exact);
-        match self.ef {
-            Some(ef) => search.ef(ef),
-            None => search,
+        match self.effort {
+            Effort::Default => search,
+            Effort::Ef(ef) => search.ef(ef),
+            Effort::Recall(recall) => search.recall(recall),
         }
     }
 }
@@ -359,10 +383,10 @@ impl Task<'_> {
         watch: &Watch,
     ) -> lodedb::Result<()> {
         let k = self.options.k.max(1);
-        let snapshot = self.collection.snapshot()?;
+        let search = self.collection.search();
         let one = |(query, (ids, scores)): (usize, (&mut [T], &mut [f32]))| {
             watch.check()?;
-            let hits = self.options.begin(snapshot.search(), self.queries.row(query)).run()?;
+            let hits = self.options.begin(search.clone(), self.queries.row(query)).run()?;
             for ((id, score), hit) in ids.iter_mut().zip(scores).zip(&hits) {
                 *id = id_of(hit.id());
                 *score = hit.score();
@@ -384,29 +408,20 @@ impl Task<'_> {
     }
 }
 
-/// The share of the true `k` nearest that searches with `options` find, for `sample` stored vectors as queries.
+/// The share of the true `k` nearest that searches with `options` find, for `sample` stored records.
 pub(crate) fn measure_recall(
+    py: Python<'_>,
     collection: &Collection,
     options: &SearchOptions<'_>,
     sample: usize,
-    watch: &Watch,
-) -> lodedb::Result<f64> {
-    let snapshot = collection.snapshot()?;
-    let step = (snapshot.len() / sample.max(1)).max(1);
-    let exact = SearchOptions { exact: true, ..*options };
-    let (mut found, mut wanted) = (0, 0);
-    for record in snapshot.scan().step_by(step).take(sample) {
-        watch.check()?;
-        let record = record?;
-        let Some(vector) = record.get_vector(options.vector) else { continue };
-        let truth = exact.begin(snapshot.search(), vector.clone()).run()?;
-        let hits = options.begin(snapshot.search(), vector.clone()).run()?;
-        // Whoever is as near as the last of the true neighbours is one: equals are interchangeable.
-        let least = truth.last().map_or(f32::NEG_INFINITY, Hit::score);
-        found += hits.iter().filter(|hit| hit.score() >= least).count().min(truth.len());
-        wanted += truth.len();
-    }
-    Ok(if wanted == 0 { 1.0 } else { found as f64 / wanted as f64 })
+) -> PyResult<f64> {
+    // The vector only says which of the names is meant.
+    let named = Vector::F32(Vec::new());
+    let share = detached(py, || {
+        let search = options.begin(collection.search(), named);
+        pool()?.install(|| search.measure_recall(sample))
+    });
+    Ok(f64::from(share?))
 }
 
 /// Records in the order of their ids. Made by `Collection.scan`.

@@ -187,7 +187,7 @@ def test_batches_equal_single_searches(path: Path) -> None:
     with filled(path) as db:
         docs = db["docs"]
         queries = np.random.default_rng(6).random((300, 16), dtype=np.float32)
-        for options in [{}, {"ef": 200}, {"exact": True}]:
+        for options in [{}, {"ef": 200}, {"recall": 0.7}, {"exact": True}]:
             single = [docs.search(query, k=7, **options) for query in queries]  # type: ignore[arg-type]
             for threads in [1, 2, None]:
                 ids, scores = docs.search_many(queries, k=7, threads=threads, **options)  # type: ignore[arg-type]
@@ -196,6 +196,99 @@ def test_batches_equal_single_searches(path: Path) -> None:
                 assert np.array_equal(scores, [hits.scores for hits in single])
         ids, scores = docs.search_many(np.empty((0, 16)), k=3)
         assert ids.shape == scores.shape == (0, 3)
+
+
+def test_recall_is_asked_for_and_measured(path: Path) -> None:
+    with filled(path, 20_000, 32) as db:
+        docs = db["docs"]
+        db.optimize()
+        queries = np.random.default_rng(7).random((200, 32), dtype=np.float32)
+        truth, _ = docs.search_many(queries, exact=True)
+
+        def found(**options: Any) -> float:
+            ids, _ = docs.search_many(queries, **options)
+            return float(np.mean([len({*a} & {*b}) / 10 for a, b in zip(ids, truth, strict=True)]))
+
+        low, usual, high = found(recall=0.6), found(), found(recall=0.999)
+        assert low + 0.05 < usual < high
+        assert usual == found(recall=0.98) and high > 0.98 and low > 0.5
+        assert found(ef=10) + 0.02 < found(ef=400)
+        measured = [docs.measure_recall(recall=0.6), docs.measure_recall(), docs.measure_recall(recall=0.999)]
+        assert measured[0] + 0.05 < measured[1] < measured[2] <= 1
+        assert docs.measure_recall(ef=10, sample=100) + 0.02 < docs.measure_recall(ef=400, sample=100)
+        # A record is not its own neighbour: the nearest one alone is as hard to find as any.
+        assert docs.measure_recall(k=1, recall=0.6) < 1
+
+
+def test_recall_and_ef_are_one_choice(db: lodedb.Database) -> None:
+    docs = db.collection("docs", dim=1)
+    docs.upsert(ids=[1, 2], vectors=[[1], [2]])
+    calls: list[Callable[..., Any]] = [
+        lambda **options: docs.search([1], **options),
+        lambda **options: docs.search_many([[1]], **options),
+        lambda **options: docs.measure_recall(**options),
+    ]
+    for call in calls:
+        call(recall=0.5), call(recall=0.999)
+        with pytest.raises(lodedb.ArgumentError, match="recall= for a quality or ef= for an effort, not both"):
+            call(recall=0.9, ef=64)
+        for recall in [0.49, 1.0, float("nan"), -1]:
+            with pytest.raises(lodedb.ArgumentError, match="'recall'"):
+                call(recall=recall)
+    with pytest.raises(lodedb.ArgumentError, match="'sample'"):
+        docs.measure_recall(sample=0)
+    with pytest.raises(lodedb.ArgumentError, match="using= is one of"):
+        docs.measure_recall(using="image")
+
+
+@pytest.mark.parametrize("form", ["auto", "none", "sq7", "sq4", "rabitq"])
+def test_every_form_of_search_finds_the_records(path: Path, form: Any) -> None:
+    vectors = np.random.default_rng(5).random((3000, 64), dtype=np.float32)
+    with lodedb.open(path) as db:
+        docs = db.collection("docs", dim=64, metric="l2", quantization=form)
+        docs.upsert(ids=range(3000), vectors=vectors)
+        db.optimize()
+        hits, scores = docs.search_many(vectors[:100], k=1, ef=200)
+        assert hits.ravel().tolist() == list(range(100)) and not scores.any()
+        db.verify()
+    with lodedb.open(path) as db:
+        # Unsaid, it is what the collection has; another one is another schema.
+        assert len(db.collection("docs", dim=64, metric="l2")) == len(db["docs"]) == 3000
+        other: Any = "sq7" if form != "sq7" else "sq4"
+        with pytest.raises(lodedb.SchemaError, match=f"searched as {other}"):
+            db.collection("docs", dim=64, metric="l2", quantization=other)
+
+
+def test_forms_of_search_by_vector(db: lodedb.Database) -> None:
+    image: Any = {"dim": 3, "quantization": "rabitq"}
+    db.collection("pages", vectors={"text": 2, "image": image}, quantization="sq4")
+    same: Any = {"text": {"dim": 2, "quantization": "sq4"}, "image": image}
+    db.collection("pages", vectors=same)
+    with pytest.raises(lodedb.SchemaError, match="searched as sq7"):
+        db.collection("pages", vectors={"text": 2, "image": image}, quantization="sq7")
+    with pytest.raises(lodedb.ArgumentError, match="'pq' is not one of auto, none, sq7, sq4, rabitq"):
+        db.collection("other", dim=2, quantization="pq")  # type: ignore[arg-type]
+    with pytest.raises(lodedb.SchemaError, match="binary vectors are searched as they are"):
+        db.collection("other", dim=8, metric="hamming", dtype="binary", quantization="sq4")
+    bad: Any = {"dim": 2, "quantisation": "sq4"}
+    with pytest.raises(lodedb.ArgumentError, match="'quantisation' is not one of 'dim', .*, 'quantization'"):
+        db.collection("other", vectors={"text": bad})
+
+
+def test_a_schema_is_not_passed_over(db: lodedb.Database) -> None:
+    db.collection("docs", dim=2)
+    options: list[dict[str, Any]] = [
+        {"metric": "l2"},
+        {"dtype": "f16"},
+        {"quantization": "sq4"},
+        {"id_type": "int"},
+        {"m": 8},
+        {"ef_construction": 64},
+    ]
+    for option in options:
+        with pytest.raises(lodedb.ArgumentError, match="needs dim= or vectors="):
+            db.collection("docs", **option)
+    assert len(db.collection("docs")) == 0
 
 
 def test_batches_with_fewer_records_than_asked_for(db: lodedb.Database) -> None:

@@ -115,7 +115,7 @@ fn every_form_of_search_finds_the_same_before_and_after_a_merge() {
             docs.upsert(records(ids.clone())).unwrap();
             db.optimize(go_on).unwrap();
             for id in [0, 7, MANY - 1, ids.end - 1] {
-                let hits = docs.search().vector(&values(id)).k(1).ef(200).run().unwrap();
+                let hits = docs.search().vector(values(id)).k(1).ef(200).run().unwrap();
                 assert_eq!((hits[0].id().as_u64(), hits[0].distance()), (Some(id), 0.0), "{form}");
             }
         }

@@ -27,6 +27,7 @@ _Id = str | int | np.integer[Any]
 _Row = dict[str, Any]
 _Fields = dict[str, Any]
 _Metric = Literal["cosine", "dot", "l2", "hamming"]
+_Quantization = Literal["auto", "none", "sq7", "sq4", "rabitq"]
 _Dtype = Literal["f32", "f16", "bf16", "i8", "binary"]
 _Progress = Callable[[Progress], object] | bool | None
 _Vectors = ArrayLike | dict[str, ArrayLike]
@@ -36,6 +37,7 @@ class _Vector(TypedDict, total=False):
     dim: int
     metric: _Metric
     dtype: _Dtype
+    quantization: _Quantization
 
 def open(
     path: str | PathLike[str],
@@ -84,6 +86,7 @@ class Database:
         *,
         metric: _Metric | None = None,
         dtype: _Dtype | None = None,
+        quantization: _Quantization | None = None,
         vectors: Mapping[str, int | _Vector] | None = None,
         id_type: Literal["int", "str"] | None = None,
         m: int | None = None,
@@ -93,11 +96,17 @@ class Database:
     ) -> Collection:
         """The collection `name`: created where there is none, compared with what is asked for where there is.
 
-        `dim` declares one vector called "vector"; `vectors` several by name, as
-        `{"text": 384, "image": {"dim": 512, "metric": "dot", "dtype": "f16"}}`. With neither, the collection has to
-        exist. `metric` is "cosine" unless said otherwise, "dot", "l2" or, for the dtype "binary", "hamming"; `dtype` is
-        "f32", or "f16", "bf16", "i8", "binary". `id_type` fixes the kind of ids, which the first record decides
-        otherwise. `m` (16) and `ef_construction` (128) say how dense the graph is and how thoroughly it is built.
+        `dim` declares one vector called "vector"; `vectors` several by name, as `{"text": 384, "image": {"dim":
+        512, "metric": "dot", "dtype": "f16"}}`. With neither, the collection has to exist, and nothing else of its
+        schema can be given. `metric` is "cosine" unless said otherwise, "dot", "l2" or, for the dtype "binary",
+        "hamming"; `dtype` is "f32", or "f16", "bf16", "i8", "binary". `id_type` fixes the kind of ids, which the
+        first record decides otherwise. `m` (16) and `ef_construction` (128) say how dense the graph is and how
+        thoroughly it is built.
+
+        `quantization` says in which form vectors are searched before the best are scored exactly: "sq7" a byte a
+        dimension, "sq4" half a byte, "rabitq" a bit, "none" floats; "auto", the default, picks "sq7" or "sq4" by the
+        number of dimensions and records. Smaller forms take less memory and are less exact. Binary vectors are
+        searched as they are.
 
         `embed` is a function from a list of strings to an array with a row for each. With it, records without a vector
         get one made of their field `embed_field`, and searches take a string. It is not stored: give it each time.
@@ -291,13 +300,16 @@ class Collection:
         *,
         k: int = 10,
         using: str | None = None,
+        recall: float | None = None,
         ef: int | None = None,
         exact: bool = False,
     ) -> Hits:
         """The `k` records nearest to `vector`, the best first; fewer only where the collection has fewer.
 
-        `using` names the vector to compare with, where there are several. `ef` (64) is how many candidates the graph
-        keeps: more find more of the true neighbours and take longer. `exact` scores every record instead.
+        `using` names the vector to compare with, where there are several. `recall` (0.98) is the share of the true
+        neighbours that is to be found on average, 0.5 to 0.999; each graph has measured what that takes. `ef`, in its
+        place, is how many candidates the graph keeps, 1 to 65,536: more find more and take longer. `exact` scores
+        every record instead.
 
         >>> db = lodedb.open(":memory:")
         >>> notes = db.collection("notes", dim=2)
@@ -313,6 +325,7 @@ class Collection:
         *,
         k: int = 10,
         using: str | None = None,
+        recall: float | None = None,
         ef: int | None = None,
         exact: bool = False,
         threads: int | None = None,
@@ -320,7 +333,8 @@ class Collection:
         """Searches for each row of `vectors`: ids and scores as arrays of the shape (rows, k).
 
         Ids are uint64, or strings in an object array. Where there are fewer than `k` hits, the id is 2**64 - 1 or None
-        and the score NaN. All queries see the same records. `threads` bounds the threads; None takes all processors.
+        and the score NaN. All queries see the same records. `using`, `recall`, `ef` and `exact` are as in `search`.
+        `threads` bounds the threads; None takes all processors.
 
         >>> db = lodedb.open(":memory:")
         >>> notes = db.collection("notes", dim=2)
@@ -332,9 +346,26 @@ class Collection:
         """
 
     def measure_recall(
-        self, *, k: int = 10, sample: int = 200, using: str | None = None, ef: int | None = None
+        self,
+        *,
+        k: int = 10,
+        sample: int = 200,
+        using: str | None = None,
+        recall: float | None = None,
+        ef: int | None = None,
     ) -> float:
-        """The share of the true `k` nearest that searches find, measured with `sample` stored vectors as queries."""
+        """The share of the true `k` nearest that searches find, measured: whether `recall` is kept, what `ef` gives.
+
+        `sample` of the records are looked for among the others, by a search and exactly, on all processors; Ctrl-C
+        ends it no sooner. `using`, `recall` and `ef` are as in `search`. 1.0 where there are fewer than two records.
+
+        >>> db = lodedb.open(":memory:")
+        >>> notes = db.collection("notes", dim=1, metric="l2")
+        >>> notes.upsert(ids=range(50), vectors=np.arange(50.0).reshape(50, 1))
+        50
+        >>> notes.measure_recall(k=5, recall=0.9)
+        1.0
+        """
 
     def optimize(self, *, progress: _Progress = None) -> None:
         """As `Database.optimize`, for this collection only."""
