@@ -26,7 +26,7 @@ pub(crate) struct Plan {
     pub(crate) slack: Option<u32>,
     /// Most candidates.
     pub(crate) width: usize,
-    /// Candidates that are rescored; `None` where that was not measured.
+    /// Candidates that are rescored, at least where the width is fixed; `None` where that was not measured.
     pub(crate) rescored: Option<usize>,
     /// Whether all codes are compared with the query, and the graph is left alone.
     pub(crate) scan: bool,
@@ -135,14 +135,15 @@ impl Calibration {
         let (low, high) = ((lower.k as f32).ln(), (upper.k as f32).ln());
         let part = if high > low { (((k as f32).ln() - low) / (high - low)).clamp(0.0, 1.0) } else { 0.0 };
         let between = |below: f32, above: f32| below + (above - below) * part;
+        let width = between(below.width, above.width).max(k as f32);
+        let rescored = (between(below.depth, above.depth) * k as f32).ceil() as usize;
         if let Effort::Width(wanted) = effort
             && wanted > k
             && (lower.widest().max(upper.widest()) as usize) < wanted
         {
-            return unmeasured(effort, k);
+            let scan = scan_cost(len, code_bytes) < graph_cost(wanted as f32);
+            return Plan { rescored: Some(rescored.max(k)), scan, ..unmeasured(effort, k) };
         }
-        let width = between(below.width, above.width).max(k as f32);
-        let rescored = (between(below.depth, above.depth) * k as f32).ceil() as usize;
         Plan {
             slack: Some(between(below.slack, above.slack).ceil() as u32),
             width: (width * WIDTH_FACTOR) as usize + WIDTH_ROOM,
