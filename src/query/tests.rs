@@ -288,15 +288,13 @@ fn several_graphs_find_as_much_as_one() {
             model.write(mixed(12_000..12_400));
         }
         let asked = one.asked(&queries(metric, 200));
-        for (k, lost) in [(1, 0.05), (10, 0.02), (100, 0.02)] {
+        for (k, lost) in [(1, 0.06), (10, 0.02), (100, 0.02)] {
             for wanted in [0.8, 0.9, 0.95, 0.98, 0.99] {
                 let [one, spread, sorted] =
                     [&one, &spread, &sorted].map(|model| model.recall(&asked, k, wanted));
                 let least = one.min(f64::from(wanted)) - lost;
-                eprintln!("{metric} {k} {wanted} {one:.3} {spread:.3} {sorted:.3}");
-                //assert!(spread >= least, "{metric}, {k} of {wanted}: {spread} over all graphs, {one} in one");
-                //assert!(sorted >= least, "{metric}, {k} of {wanted}: {sorted} in one of them, {one} in one");
-                let _ = least;
+                assert!(spread >= least, "{metric}, {k} of {wanted}: {spread} over all graphs, {one} in one");
+                assert!(sorted >= least, "{metric}, {k} of {wanted}: {sorted} in one of them, {one} in one");
             }
         }
     }

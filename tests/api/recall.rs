@@ -238,7 +238,6 @@ fn many_searches_and_measuring_are_told_which_vector_is_meant() {
     let found = image().run_many([[1f32.sin(), 1f32.cos()], [700f32.sin(), 700f32.cos()]]).unwrap();
     let found: Vec<_> = found.iter().map(|hits| hits[0].id().as_u64()).collect();
     assert_eq!(found, [Some(0), Some(699)]);
-    eprintln!("T3 {:?}", [1, 2, 5, 10].map(|k| image().k(k).measure_recall(100).unwrap()));
     assert_eq!(image().exact(true).measure_recall(100).unwrap(), 1.0);
     let error = image().run_many([[1.0, 0.0, 0.0, 0.0]]).unwrap_err();
     assert!(matches!(error, Error::DimensionMismatch { expected: 2, found: 4, .. }), "{error}");
