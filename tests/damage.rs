@@ -6,9 +6,11 @@
 use lodedb::Backend;
 use lodedb::Database;
 use lodedb::Error;
+use lodedb::Metric;
 use lodedb::Record;
 use lodedb::RecordId;
 use lodedb::Result;
+use lodedb::Schema;
 use std::alloc::GlobalAlloc;
 use std::alloc::Layout;
 use std::alloc::System;
@@ -297,5 +299,67 @@ fn a_commit_damaged_under_right_checksums_is_an_error_or_done() {
             log_tail::run(&log_tail::encode([(0, &damaged[..])]));
         }
     }
+    assert_memory_was_bounded();
+}
+
+/// A file with a graph that has measured itself, and where in it the measurements are: a count of curves, and of each
+/// the number of results, a count of points of three numbers and a count of points of two.
+fn measured() -> (Vec<u8>, Range<usize>) {
+    let bytes = samples::file(true, |db| {
+        let many = db.collection("many", Schema::new(8).metric(Metric::L2))?;
+        many.upsert((0..2_000).map(|id| Record::new(id).vector(samples::vector(id * id, 8))))?;
+        many.optimize(|_| std::ops::ControlFlow::Continue(()))
+    });
+    let bytes = bytes.unwrap();
+    let (offset, len) = format::newest(&bytes).unwrap().manifest;
+    let (manifest, rest) = (offset as usize, &bytes[offset as usize..(offset + len) as usize]);
+    let three_curves_from_one = [3u64.to_le_bytes().as_slice(), &1u32.to_le_bytes()].concat();
+    let start = rest.windows(12).position(|window| window == three_curves_from_one).unwrap();
+    let count = |at: usize| rest[at] as usize;
+    let end = (0..3).fold(start + 8, |at, _| {
+        let depths = at + 12 + 12 * count(at + 4);
+        depths + 8 + 8 * count(depths)
+    });
+    (bytes, manifest + start..manifest + end)
+}
+
+/// Searches with every kind of effort; the answers are whole or the file is damaged.
+fn search_measured(what: &str, bytes: &Arc<[u8]>) -> bool {
+    let searched = || -> Result<()> {
+        let db = open(&Arc::new(Image::new(bytes.clone())), true)?;
+        let many = db.existing("many")?;
+        for k in [1, 10, 70, 450] {
+            let search = || many.search().vector([1.0, -2.0, 3.0, 4.0, 0.0, 1.0, 5.0, 9.0]).k(k);
+            for search in [search().recall(0.5), search(), search().recall(0.999), search().ef(30)] {
+                let hits = search.run()?;
+                assert_eq!(hits.len(), k, "{what}");
+                assert!(hits.is_sorted_by(|one, next| one.score() >= next.score()), "{what}");
+            }
+        }
+        db.verify()
+    };
+    searched().map_err(|error| assert_about_the_file(what, &error)).is_ok()
+}
+
+#[test]
+fn measurements_that_nobody_made_are_an_error_or_lead_to_whole_answers() {
+    let (bytes, measurements) = measured();
+    assert!(search_measured("undamaged", &bytes.clone().into()));
+    assert!(measurements.len() > 300, "only {} bytes of measurements", measurements.len());
+    let floats =
+        [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, f32::MAX, -1.0, 0.0, 1.0, 1e30].map(f32::to_bits);
+    let (mut opened, mut refused) = (0, 0);
+    for at in measurements.step_by(4) {
+        for value in floats.into_iter().chain([1, 2, 11, 65, 1 << 20, u32::MAX]) {
+            let mut damaged = bytes.clone();
+            damaged[at..at + 4].copy_from_slice(&value.to_le_bytes());
+            format::mend(&mut damaged);
+            match search_measured(&format!("{value:#x} at {at}"), &damaged.into()) {
+                true => opened += 1,
+                false => refused += 1,
+            }
+        }
+    }
+    assert!(opened > 100 && refused > 500, "{opened} files were opened, {refused} refused");
     assert_memory_was_bounded();
 }

@@ -6,6 +6,9 @@ use crate::vector::kernels::ordered;
 
 /// Marks an entry whose neighbours have been looked at.
 const EXPANDED: u64 = 1;
+/// Entries that are expanded even if a result known from elsewhere is out of their reach, at least: by fewer, a walk that has
+/// yet to come near ends wherever it first gets no nearer.
+const MIN_EXPANDED: usize = 16;
 /// Entries that are counted at a time.
 const RANK_BLOCK: usize = 32;
 
@@ -82,7 +85,8 @@ impl Pool {
         self.entries.clear();
         self.limit = limit.max(1);
         self.reach = reach;
-        self.outer = reach.map_or((u32::MAX, 0), |reach| (reach.farthest(reach.known), reach.rank));
+        self.outer =
+            reach.map_or((u32::MAX, 0), |reach| (reach.farthest(reach.known), reach.rank.max(MIN_EXPANDED)));
         self.bound = u32::MAX;
         self.cursor = 0;
     }

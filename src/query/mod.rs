@@ -8,6 +8,8 @@
 
 mod scan;
 mod search;
+#[cfg(test)]
+mod tests;
 mod top;
 
 pub use scan::Scan;

@@ -26,7 +26,7 @@ pub(crate) struct Plan {
     pub(crate) slack: Option<u32>,
     /// Most candidates.
     pub(crate) width: usize,
-    /// Candidates that are rescored; `None` where that was not measured.
+    /// Candidates that are rescored, at least where the width is fixed; `None` where that was not measured.
     pub(crate) rescored: Option<usize>,
     /// Whether all codes are compared with the query, and the graph is left alone.
     pub(crate) scan: bool,
@@ -90,6 +90,10 @@ const SCAN_BYTE: f32 = 0.08;
 const UNMEASURED: [(f32, usize); 5] = [(0.8, 2), (0.95, 6), (0.98, 10), (0.99, 16), (1.0, 48)];
 /// Points of a curve that a file may have.
 const MAX_POINTS: usize = 64;
+/// Largest slack that a file may have: with more, a nearer result might have a farther reach.
+const MAX_SLACK: u32 = 1024;
+/// Most candidates that a file may say to be kept; far more than are kept while measuring.
+const MAX_WIDTH: f32 = 65_536.0;
 
 impl Calibration {
     /// Of these curves, by ascending `k`.
@@ -101,9 +105,11 @@ impl Calibration {
     pub(super) fn check(&self) -> Result<()> {
         let share = |recall: f32| (0.0..=1.0).contains(&recall);
         let fits = |curve: &Curve| {
-            let widths = curve.slacks.iter().all(|point| point.width.is_finite() && point.width >= 0.0);
+            let slacks = curve.slacks.iter().all(|point| point.slack <= MAX_SLACK);
+            let widths = curve.slacks.iter().all(|point| (0.0..=MAX_WIDTH).contains(&point.width));
             let shares = curve.slacks.iter().all(|point| share(point.recall));
             curve.k > 0
+                && slacks
                 && widths
                 && shares
                 && (1..=MAX_POINTS).contains(&curve.slacks.len())
@@ -129,14 +135,15 @@ impl Calibration {
         let (low, high) = ((lower.k as f32).ln(), (upper.k as f32).ln());
         let part = if high > low { (((k as f32).ln() - low) / (high - low)).clamp(0.0, 1.0) } else { 0.0 };
         let between = |below: f32, above: f32| below + (above - below) * part;
+        let width = between(below.width, above.width).max(k as f32);
+        let rescored = (between(below.depth, above.depth) * k as f32).ceil() as usize;
         if let Effort::Width(wanted) = effort
             && wanted > k
             && (lower.widest().max(upper.widest()) as usize) < wanted
         {
-            return unmeasured(effort, k);
+            let scan = scan_cost(len, code_bytes) < graph_cost(wanted as f32);
+            return Plan { rescored: Some(rescored.max(k)), scan, ..unmeasured(effort, k) };
         }
-        let width = between(below.width, above.width).max(k as f32);
-        let rescored = (between(below.depth, above.depth) * k as f32).ceil() as usize;
         Plan {
             slack: Some(between(below.slack, above.slack).ceil() as u32),
             width: (width * WIDTH_FACTOR) as usize + WIDTH_ROOM,
@@ -300,6 +307,14 @@ mod tests {
     fn numbers_that_were_not_measured_are_refused() {
         let mut wrong = curve(10);
         wrong.slacks[1].recall = f32::NAN;
+        assert!(Calibration::new(vec![wrong]).check().is_err());
+        for width in [f32::NAN, f32::MAX, f32::INFINITY, -1.0] {
+            let mut wrong = curve(10);
+            wrong.slacks[2].width = width;
+            assert!(Calibration::new(vec![wrong]).check().is_err(), "{width}");
+        }
+        let mut wrong = curve(10);
+        wrong.slacks[2].slack = u32::MAX;
         assert!(Calibration::new(vec![wrong]).check().is_err());
         let mut wrong = curve(10);
         wrong.depths[0].depth = 9;

@@ -72,7 +72,11 @@ impl LiveSegment {
         let (len, live) = (self.segment.len() as usize, self.live());
         let code_bytes = index.quantizer().code_bytes();
         let plan = index.calibration().plan(query.effort, query.k, (len, code_bytes));
-        let rescored = plan.rescored.unwrap_or_else(|| index.quantizer().rescored(query.k, plan.width));
+        let usual = || index.quantizer().rescored(query.k, plan.width);
+        let rescored = match (plan.rescored, plan.slack) {
+            (Some(measured), Some(_)) => measured,
+            (measured, _) => usual().max(measured.unwrap_or(0)),
+        };
         let is_alive =
             |slot: Slot| (self.dead.is_empty() || !self.dead.contains(slot)) && known.hidden != Some(slot);
         let mut more = len.div_ceil(live);

@@ -4,7 +4,10 @@
 
 mod maintenance;
 mod opening;
+#[path = "../random/mod.rs"]
+mod random;
 mod reads;
+mod recall;
 mod refusals;
 mod schemas;
 mod searches;
