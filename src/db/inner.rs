@@ -38,8 +38,8 @@ const BULK_BYTES: usize = 4 << 20;
 
 /// A file of at most this many bytes in use is compacted when it is closed: there is little to move.
 const TIDY_BYTES: u64 = 16 << 20;
-/// Parts of larger files are moved up to this size.
-const TIDY_PART_BYTES: u64 = 4 << 20;
+/// Parts of larger files are moved up to this size, which takes some hundredths of a second.
+const TIDY_PART_BYTES: u64 = 64 << 20;
 
 /// A write folds the active segments into the file itself when they hold this many times what they should.
 const ACTIVE_EXCESS: usize = 4;
@@ -357,14 +357,15 @@ impl Inner {
     }
 
     /// Moves parts to the front of the file, where the log and what was merged left room, so that its end can be cut off:
-    /// those of a small file, and the small ones of a large file.
+    /// all of a small file, and of a large one those that are no larger than what is wasted.
     fn tidy(&self, writer: &mut Writer) -> Result<()> {
         let stats = self.store.stats()?;
-        let (waste, largest) = match stats.live_bytes <= TIDY_BYTES {
+        let wasted = stats.file_bytes.saturating_sub(stats.live_bytes);
+        let (least, largest) = match stats.live_bytes <= TIDY_BYTES {
             true => (stats.live_bytes / 4, TIDY_BYTES),
-            false => (stats.live_bytes / 50, TIDY_PART_BYTES),
+            false => (stats.live_bytes / 50, wasted.min(TIDY_PART_BYTES)),
         };
-        if stats.file_bytes < stats.live_bytes + waste {
+        if wasted < least {
             return Ok(());
         }
         let target = Target::store(&self.store);

@@ -38,6 +38,8 @@ const GRAPH_RATIO: usize = 4;
 const DEAD_PERCENT: usize = 30;
 /// Fewer records than this are scanned faster than a graph leads to them.
 const GRAPH_MIN_RECORDS: usize = 1_000;
+/// Optimizing ends with compaction where more than one in so many bytes of the file is of no use.
+const WASTE_PART: u64 = 16;
 /// Passes over the file that compaction makes at most; each moves what the one before made room for.
 const COMPACTION_PASSES: usize = 4;
 
@@ -295,7 +297,11 @@ pub(super) fn optimize(
             Job { name, id: collection.id, keep_rows: true }.run(inner, all_unless_one, &told)?;
         }
     }
-    Ok(())
+    let stats = inner.store.stats()?;
+    match stats.file_bytes.saturating_sub(stats.live_bytes) > stats.live_bytes / WASTE_PART {
+        true => squeeze(inner),
+        false => Ok(()),
+    }
 }
 
 /// All sealed segments, where they are not one as it should be.
@@ -320,6 +326,11 @@ pub(super) fn compact(inner: &Inner) -> Result<()> {
             job.run(inner, |set| wasteful(set).map(|live| vec![live]), &|_| true)?;
         }
     }
+    squeeze(inner)
+}
+
+/// Moves all parts to the front of the file, and cuts off its end.
+fn squeeze(inner: &Inner) -> Result<()> {
     for _ in 0..COMPACTION_PASSES {
         // What the publication before this one left behind becomes free, and the free end of the file is cut off.
         inner.checkpoint()?;

@@ -189,8 +189,9 @@ impl Graph {
         self.len
     }
 
-    /// An order of the slots in which neighbors lie near each other: breadth first from the entry point, each slot
-    /// followed by those with the same code. `order[new] == old`; every slot is there once.
+    /// An order of the slots in which those that are read together lie near each other: first the nodes of the upper layers,
+    /// the highest first, which every search reads; then breadth first from these; each slot followed by those with the
+    /// same code. `order[new] == old`; every slot is there once.
     pub(crate) fn order(&self) -> Vec<Slot> {
         let degree = 2 * self.m;
         let mut order: Vec<Slot> = Vec::with_capacity(self.len);
@@ -200,8 +201,11 @@ impl Graph {
         for member in heads {
             seen[*member as usize] = true;
         }
+        for node in &self.nodes {
+            enqueue(*node, &mut seen, &mut queue);
+        }
+        let mut at = 0;
         for start in std::iter::once(self.entry).chain(0..self.len as Slot) {
-            let mut at = queue.len();
             enqueue(start, &mut seen, &mut queue);
             while let Some(slot) = queue.get(at).copied() {
                 at += 1;

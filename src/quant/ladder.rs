@@ -8,12 +8,8 @@ use serde::Serialize;
 use std::fmt;
 use std::str::FromStr;
 
-/// From so many dimensions on, four bits a dimension are faster than seven however many records there are ...
+/// From so many dimensions on, four bits a dimension are faster than seven.
 const SQ4_DIM: usize = 256;
-/// ... and below as soon as the seven-bit codes take so many bytes, because they then come from memory ...
-const SQ4_CODE_BYTES: usize = 32 << 20;
-/// ... but not below so many dimensions, where a code of either kind is a few cache lines.
-const SQ4_LEAST_DIM: usize = 256;
 
 /// In which form a search looks at vectors before it scores the best of them exactly.
 ///
@@ -36,7 +32,7 @@ const SQ4_LEAST_DIM: usize = 256;
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum Quantization {
-    /// Seven or four bits, by the number of dimensions and records, anew whenever records are merged.
+    /// Seven bits, or four from 256 dimensions on.
     #[default]
     Auto,
     /// 32-bit floats: four bytes a dimension.
@@ -64,12 +60,11 @@ impl Quantization {
         }
     }
 
-    /// What it means for `len` rows of a type: itself, or for `Auto` another one. The rule is what `doc/design.md` gives
-    /// the measurements for.
-    pub(crate) fn chosen(self, ty: &VectorType, len: usize) -> Self {
-        let many = ty.dim >= SQ4_LEAST_DIM && ty.dim.saturating_mul(len) >= SQ4_CODE_BYTES;
+    /// What it means for rows of a type: itself, or for `Auto` another one. The rule is what `doc/design.md` gives the
+    /// measurements for.
+    pub(crate) fn chosen(self, ty: &VectorType) -> Self {
         match self {
-            Self::Auto if ty.dim >= SQ4_DIM || many => Self::Sq4,
+            Self::Auto if ty.dim >= SQ4_DIM => Self::Sq4,
             Self::Auto => Self::Sq7,
             other => other,
         }

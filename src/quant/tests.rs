@@ -50,7 +50,7 @@ pub(crate) fn every_quantizer(ty: &VectorType, rows: &[u8]) -> Vec<(Quantization
     let sample: Vec<&[u8]> = rows.chunks_exact(ty.row_bytes()).collect();
     let building = Quantizer::for_building(ty, &sample);
     let forms = Quantization::ALL.into_iter().filter(|form| form.validate(ty).is_ok());
-    forms.map(|form| (form, building.for_storing(ty, form.chosen(ty, sample.len()), &sample))).collect()
+    forms.map(|form| (form, building.for_storing(ty, form.chosen(ty), &sample))).collect()
 }
 
 /// Reads one distance in two ways.

@@ -141,6 +141,7 @@ impl Search {
     pub fn run_many<V: Into<Vector>>(self, vectors: impl IntoIterator<Item = V>) -> Result<Vec<Vec<Hit>>> {
         let view = self.view.as_ref().map_err(|error| again(error))?;
         let place = self.place(view)?;
+        self.check_settings(&view.limits)?;
         let vectors: Vec<Vector> = vectors.into_iter().map(Into::into).collect();
         vectors.par_iter().map(|vector| find(view, &self.prepare(view, place, vector)?)).collect()
     }
@@ -167,6 +168,7 @@ impl Search {
         let view = self.view.as_ref().map_err(|error| again(error))?;
         let place = self.place(view)?;
         let ty = view.set.schema.vectors()[place].ty();
+        self.check_settings(&view.limits)?;
         if sample == 0 {
             return Err(Error::InvalidOption {
                 name: "sample",

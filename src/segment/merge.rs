@@ -165,7 +165,7 @@ impl Merge<'_> {
         let sample = self.sample(vector, gathered)?;
         let quantizer = Quantizer::for_building(&ty, &sample);
         let codes = self.encode(vector, &quantizer, gathered)?;
-        let form = self.schema.vectors()[vector].form().chosen(&ty, gathered.len());
+        let form = self.schema.vectors()[vector].form().chosen(&ty);
         let stored = quantizer.for_storing(&ty, form, &sample);
         let stored_codes =
             (stored != quantizer).then(|| self.encode(vector, &stored, gathered)).transpose()?;

@@ -8,8 +8,12 @@ use super::index::Lookup;
 use crate::error::Error;
 use crate::error::Result;
 use crate::ids::Slot;
+use crate::quant::Candidate;
 use crate::vector::ExactScorer;
 use std::borrow::Cow;
+
+/// Candidates with equal scores are rescored up to so many times the number that is rescored otherwise.
+const TIES: usize = 16;
 
 /// What to look for in a segment, prepared once for all segments.
 pub(crate) struct VectorQuery<'a> {
@@ -94,7 +98,8 @@ impl LiveSegment {
                 if alive().take(query.k).count() < query.k {
                     return Ok(false);
                 }
-                part.rows.score(&query.scorer, alive().take(rescored), found)?;
+                let alive = candidates.iter().filter(|candidate| is_alive(candidate.slot));
+                part.rows.score(&query.scorer, to_rescore(alive, rescored), found)?;
                 Ok(true)
             })??;
             if done {
@@ -111,4 +116,21 @@ impl LiveSegment {
             },
         )?
     }
+}
+
+/// The slots of the first `count` candidates, and of those that share the last one's score, up to a few times as many: where
+/// records lie closer than codes can tell apart, any of those with one code may be the best.
+fn to_rescore<'a>(
+    candidates: impl Iterator<Item = &'a Candidate>,
+    count: usize,
+) -> impl Iterator<Item = Slot> {
+    let mut taken = 0;
+    let mut last = None;
+    let more = move |candidate: &&Candidate| {
+        taken += 1;
+        let is_tied = last == Some(candidate.score) && taken <= TIES * count;
+        last = Some(candidate.score);
+        taken <= count || is_tied
+    };
+    candidates.take_while(more).map(|candidate| candidate.slot)
 }
