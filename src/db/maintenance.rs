@@ -40,6 +40,8 @@ const DEAD_PERCENT: usize = 30;
 const GRAPH_MIN_RECORDS: usize = 1_000;
 /// Optimizing ends with compaction where more than one in so many bytes of the file is of no use.
 const WASTE_PART: u64 = 16;
+/// ... if that is worth it; a small file is seen to when it is closed.
+const LEAST_WASTE: u64 = 8 << 20;
 /// Passes over the file that compaction makes at most; each moves what the one before made room for.
 const COMPACTION_PASSES: usize = 4;
 
@@ -298,7 +300,7 @@ pub(super) fn optimize(
         }
     }
     let stats = inner.store.stats()?;
-    match stats.file_bytes.saturating_sub(stats.live_bytes) > stats.live_bytes / WASTE_PART {
+    match stats.file_bytes.saturating_sub(stats.live_bytes) > LEAST_WASTE.max(stats.live_bytes / WASTE_PART) {
         true => squeeze(inner),
         false => Ok(()),
     }

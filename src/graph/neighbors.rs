@@ -1,4 +1,5 @@
-//! Which of many candidates become neighbors: algorithm 4 of the paper, without its extensions.
+//! Which of many candidates become neighbors: algorithm 4 of the paper without its extensions, relaxed as in Vamana
+//! (Subramanya and others, "DiskANN", 2019, section 2.4).
 
 use crate::graph::layer::Layer;
 use crate::quant::Codes;
@@ -13,8 +14,13 @@ pub(super) struct Neighbor {
     pub(super) id: u32,
 }
 
-/// Puts into `selected` up to `limit` of the `candidates`, which come nearest first: each that is nearer to the node
-/// than to every one selected before. So links go out in all directions, and not only into the nearest cluster.
+/// A selected neighbor shadows a candidate that is nearer to it than to the node by more than one part in so many. Distances
+/// of vectors are squared, so it is a twentieth of the distance. On SIFT that takes 5 and 7 % off the distances computed for a
+/// recall of 0.95 and 0.99, on other data 3 %.
+const RELAXATION: u32 = 10;
+
+/// Puts into `selected` up to `limit` of the `candidates`, which come nearest first: each that is not clearly nearer to one
+/// selected before than to the node. So links go out in all directions, and not only into the nearest cluster.
 #[inline(always)]
 pub(super) fn select<D: CodeDistance, L: Layer>(
     distance: D,
@@ -35,7 +41,7 @@ pub(super) fn select<D: CodeDistance, L: Layer>(
     }
 }
 
-/// Whether the candidate is nearer to one of the selected than to the node. Written as loops, because a closure handed to
+/// Whether the candidate is clearly nearer to one of the selected than to the node. Written as loops, because a closure handed to
 /// an iterator would not be compiled for the instruction set.
 #[inline(always)]
 pub(super) fn is_shadowed<D: CodeDistance, L: Layer>(
@@ -57,14 +63,20 @@ pub(super) fn is_shadowed<D: CodeDistance, L: Layer>(
                 codes.code(layer.slot(d.id)),
             ],
         );
-        if found[0].min(found[1]).min(found[2]).min(found[3]) < candidate.distance {
+        if is_nearer(found[0].min(found[1]).min(found[2]).min(found[3]), candidate.distance) {
             return true;
         }
     }
     for neighbor in rest {
-        if distance.one(code, codes.code(layer.slot(neighbor.id))) < candidate.distance {
+        if is_nearer(distance.one(code, codes.code(layer.slot(neighbor.id))), candidate.distance) {
             return true;
         }
     }
     false
+}
+
+/// Whether one distance is shorter than another by more than the relaxation.
+#[inline(always)]
+fn is_nearer(distance: u32, other: u32) -> bool {
+    distance.saturating_add(distance / RELAXATION) < other
 }
