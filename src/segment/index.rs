@@ -15,6 +15,7 @@ use crate::quant::Codes;
 use crate::quant::Quantizer;
 use crate::quant::QueryCode;
 use crate::quant::Reach;
+use crate::vector::Metric;
 use crate::vector::VectorType;
 use std::cell::RefCell;
 
@@ -130,7 +131,7 @@ impl VectorIndex {
             rank: lookup.rank,
             slack,
             scale: query.scale(),
-            known: lookup.known.map_or(u32::MAX, |score| query.distance(score)),
+            known: self.known_distance(lookup, &query),
         });
         let beam = Beam { width: lookup.width, reach, hidden: lookup.hidden };
         SCRATCH.with_borrow_mut(|(scratch, candidates)| {
@@ -138,6 +139,15 @@ impl VectorIndex {
             graph.search(&codes, &query, beam, scratch, candidates);
             Ok(use_candidates(candidates))
         })
+    }
+
+    /// The distance that a result has to beat. For products there is none: a walk towards large products leads through small
+    /// ones, and stopped at them it would end early.
+    fn known_distance(&self, lookup: &Lookup, query: &QueryCode) -> u32 {
+        match lookup.known {
+            Some(score) if self.ty.metric != Metric::Dot => query.distance(score),
+            _ => u32::MAX,
+        }
     }
 
     /// Gives `use_candidates` the `limit` slots nearest to `query` by code, best first, those left out that `is_dead` names.
