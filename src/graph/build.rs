@@ -41,8 +41,8 @@ use std::cmp::Reverse;
 const BATCH_PART: usize = 16;
 /// ... and has at most so many nodes, as each is compared with all the others.
 const MAX_BATCH: usize = 256;
-/// Slack of the search for candidates, in 1024ths. On 784 dimensions it takes two fifths off the time of building, on 128
-/// a sixth; with 160, a seventh more, but then searches for a recall of 0.999 take a sixth longer.
+/// Slack of the search for candidates, in 1024ths. On 784 dimensions it takes almost half off the time of building, on 128
+/// a sixth; with 160 the latter is two fifths, but searches for a recall of 0.999 take a sixth longer.
 const SLACK: u32 = 256;
 /// Nodes of a batch that a thread takes at least.
 const MIN_TASK: usize = 8;

@@ -100,7 +100,7 @@ impl Search {
         self
     }
 
-    /// True to score every record instead of following the graph. Default: false.
+    /// True to score every record instead of following the graph; `recall` and `ef` then do not matter. Default: false.
     pub fn exact(mut self, exact: bool) -> Self {
         self.exact = exact;
         self

@@ -82,7 +82,7 @@ const TOLERANCE: f32 = 0.001;
 const GRAPH_START: f32 = 4000.0;
 /// ... and for each candidate; a scan for each code ...
 const GRAPH_CANDIDATE: f32 = 400.0;
-/// ... and for each byte of a code. All were measured on one machine; only their ratios count.
+/// ... and for each byte of a code. Rounded from searches and scans on one machine; only their ratios count.
 const SCAN_CODE: f32 = 2.0;
 /// See [`SCAN_CODE`].
 const SCAN_BYTE: f32 = 0.08;

@@ -83,29 +83,30 @@ impl LiveSegment {
         };
         let is_alive =
             |slot: Slot| (self.dead.is_empty() || !self.dead.contains(slot)) && known.hidden != Some(slot);
-        let mut more = len.div_ceil(live);
-        while query.k * more < len / 2 && !plan.scan {
+        let mut rank = rank_with_dead(query.k, len, live);
+        while rank < len / 2 && !plan.scan {
             let lookup = Lookup {
-                rank: query.k * more,
+                rank,
                 slack: plan.slack,
-                width: plan.width * more,
+                width: plan.width * rank / query.k,
                 known: known.worst,
                 hidden: known.hidden,
             };
-            let done = index.search(&query.values, &lookup, |candidates| -> Result<bool> {
-                let alive =
-                    || candidates.iter().map(|candidate| candidate.slot).filter(|slot| is_alive(*slot));
-                if alive().take(query.k).count() < query.k {
-                    return Ok(false);
+            let last = index.search(&query.values, &lookup, |candidates| -> Result<Option<usize>> {
+                let alive = || candidates.iter().enumerate().filter(|(_, found)| is_alive(found.slot));
+                let last = alive().nth(query.k - 1).map(|(at, _)| at + 1);
+                if last.is_some_and(|last| last <= rank) {
+                    let alive = alive().map(|(_, candidate)| candidate);
+                    part.rows.score(&query.scorer, to_rescore(alive, rescored), found)?;
                 }
-                let alive = candidates.iter().filter(|candidate| is_alive(candidate.slot));
-                part.rows.score(&query.scorer, to_rescore(alive, rescored), found)?;
-                Ok(true)
+                Ok(last)
             })??;
-            if done {
-                return Ok(());
-            }
-            more *= 4;
+            // Where the last living result lies behind the rank, the search reached less far than it should.
+            rank = match last {
+                Some(last) if last <= rank => return Ok(()),
+                Some(last) => last.max(rank + rank / 4 + 1),
+                None => rank * 4,
+            };
         }
         index.scan(
             &query.values,
@@ -116,6 +117,13 @@ impl LiveSegment {
             },
         )?
     }
+}
+
+/// The place of the `k`th living result where the dead are spread evenly, and a little more for chance.
+fn rank_with_dead(k: usize, len: usize, live: usize) -> usize {
+    let dead_share = (len - live) as f32 / len as f32;
+    let spread = (2.0 * (k as f32 * dead_share).sqrt()).round() as usize;
+    ((k + spread) * len).div_ceil(live)
 }
 
 /// The slots of the first `count` candidates, and of those that share the last one's score, up to a few times as many: where
