@@ -100,6 +100,11 @@ pub enum Error {
         /// What is wrong.
         problem: String,
     },
+    /// A filter can't be understood, or asks for something that there is not.
+    Filter {
+        /// What is wrong, where, and what would be right.
+        problem: String,
+    },
     /// An option has a value that makes no sense.
     InvalidOption {
         /// The option.
@@ -178,6 +183,7 @@ impl fmt::Display for Error {
             }
             Self::InvalidVector { vector, problem } => write!(f, "vector '{vector}': {problem}"),
             Self::InvalidRecord { record, problem } => write!(f, "record {record}: {problem}"),
+            Self::Filter { problem } => write!(f, "filter: {problem}"),
             Self::InvalidOption { name, problem } => write!(f, "option '{name}': {problem}"),
             Self::TooLarge { what, found, limit } => {
                 write!(f, "{what} is too large: {found} where {limit} is the limit")

@@ -53,6 +53,7 @@ mod bench;
 mod codec;
 mod db;
 mod error;
+mod filter;
 mod graph;
 #[cfg_attr(
     not(feature = "crash-testing"),
@@ -68,6 +69,7 @@ mod metadata;
 mod quant;
 mod query;
 mod segment;
+mod slots;
 #[cfg_attr(
     not(feature = "crash-testing"),
     allow(unreachable_pub, reason = "public for the crash enumerator, which the feature lets in")

@@ -13,6 +13,27 @@ pub(crate) mod control;
 
 use crate::error::Error;
 use crate::error::Result;
+use std::ops::Range;
+
+/// Bytes that are read by ranges, such as a part of a file whose checksums are compared at first touch.
+pub(crate) trait Bytes {
+    /// Number of bytes.
+    fn len(&self) -> usize;
+
+    /// The bytes in `range`, verified.
+    fn bytes(&self, range: Range<usize>) -> Result<&[u8]>;
+}
+
+impl Bytes for [u8] {
+    fn len(&self) -> usize {
+        self.len()
+    }
+
+    fn bytes(&self, range: Range<usize>) -> Result<&[u8]> {
+        let problem = || Error::corrupt("bytes", range.start as u64, format!("they end at {}", self.len()));
+        self.get(range.clone()).ok_or_else(problem)
+    }
+}
 
 /// 64-bit checksum of `bytes`, chained to `seed`.
 pub(crate) fn checksum64(seed: u64, bytes: &[u8]) -> u64 {

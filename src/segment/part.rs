@@ -1,5 +1,6 @@
 //! Parts of a segment: bytes in memory or in an extent of the file, and where they are written to.
 
+use crate::codec::Bytes;
 use crate::error::Error;
 use crate::error::Result;
 use crate::memory::Advice;
@@ -88,6 +89,16 @@ impl Part {
             Some(word) => Ok(u64::from_le_bytes(*word)),
             None => Err(Error::corrupt("part", at as u64, "eight bytes are missing")),
         }
+    }
+}
+
+impl Bytes for Part {
+    fn len(&self) -> usize {
+        self.len()
+    }
+
+    fn bytes(&self, range: Range<usize>) -> Result<&[u8]> {
+        self.bytes(range)
     }
 }
 
