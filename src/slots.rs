@@ -6,6 +6,8 @@
 //! slot is a search among containers.)
 
 use crate::ids::Slot;
+use roaring::RoaringBitmap;
+use std::borrow::Cow;
 
 /// Sets with fewer slots than this share of all are lists: where both forms take the same room.
 const THIN: usize = 32;
@@ -98,26 +100,39 @@ impl SlotSet {
     }
 
     /// The slots, ascending.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = Slot> + '_ {
-        let (list, bits) = match &self.form {
-            Form::List(slots) => (slots.as_slice(), &[][..]),
-            Form::Bits(bits) => (&[][..], bits.as_slice()),
-        };
-        list.iter()
-            .copied()
-            .chain((0..).zip(bits).flat_map(|(place, word)| Ones { word: *word, base: place * 64 }))
+    pub(crate) fn iter(&self) -> Slots<'_> {
+        match &self.form {
+            Form::List(slots) => Slots { list: slots, words: &[], word: 0, base: 0 },
+            Form::Bits(bits) => Slots { list: &[], words: bits, word: 0, base: 0u32.wrapping_sub(64) },
+        }
+    }
+
+    /// Up to `count` slots, spread over the set.
+    pub(crate) fn spread(&self, count: usize) -> impl Iterator<Item = Slot> + '_ {
+        let places = (0..count.min(self.len)).map(move |at| (at as u64, count.min(self.len) as u64));
+        let mut last = None;
+        let slots = places.filter_map(move |(at, count)| match &self.form {
+            Form::List(slots) => slots.get((at * slots.len() as u64 / count) as usize).copied(),
+            Form::Bits(bits) => {
+                let first = (at * bits.len() as u64 / count) as usize;
+                let words = bits.get(first..).unwrap_or_default();
+                let place = words.iter().position(|word| *word != 0)?;
+                Some((first + place) as Slot * 64 + words[place].trailing_zeros())
+            }
+        });
+        slots.filter(move |slot| last.replace(*slot) != Some(*slot))
     }
 
     /// A bit for each slot, the first in the lowest place of the first word.
-    pub(crate) fn to_bits(&self) -> Vec<u64> {
+    pub(crate) fn bits(&self) -> Cow<'_, [u64]> {
         match &self.form {
-            Form::Bits(bits) => bits.clone(),
+            Form::Bits(bits) => Cow::Borrowed(bits),
             Form::List(slots) => {
                 let mut bits = vec![0; words(self.limit)];
                 for slot in slots {
                     bits[*slot as usize / 64] |= 1 << (slot % 64);
                 }
-                bits
+                Cow::Owned(bits)
             }
         }
     }
@@ -125,7 +140,7 @@ impl SlotSet {
     /// The slots below the limit that are not in the set.
     #[must_use]
     pub(crate) fn complement(&self) -> Self {
-        Self::from_bits(self.limit, self.to_bits().into_iter().map(|word| !word).collect())
+        Self::from_bits(self.limit, self.bits().iter().map(|word| !word).collect())
     }
 
     /// The slots in both.
@@ -190,24 +205,55 @@ impl PartialEq for SlotSet {
     }
 }
 
+/// The slots that a search may find: those in a set, but for the dead and a hidden one.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Passing<'a> {
+    /// The slots that pass the filter, dead ones among them; `None` for all.
+    pub(crate) set: Option<&'a SlotSet>,
+    /// The slots whose records were deleted or replaced; `None` for none.
+    pub(crate) dead: Option<&'a RoaringBitmap>,
+    /// A slot that is passed over, for a record that is itself the query.
+    pub(crate) hidden: Option<Slot>,
+}
+
+impl Passing<'_> {
+    /// True where `slot` may be found.
+    #[inline]
+    pub(crate) fn contains(&self, slot: Slot) -> bool {
+        self.set.is_none_or(|set| set.contains(slot))
+            && self.dead.is_none_or(|dead| !dead.contains(slot))
+            && self.hidden != Some(slot)
+    }
+}
+
 /// Words of a bit for each slot below `limit`.
 fn words(limit: u32) -> usize {
     (limit as usize).div_ceil(64)
 }
 
-/// The slots of the ones of a word.
-struct Ones {
+/// The slots of a set, ascending.
+#[derive(Clone, Debug)]
+pub(crate) struct Slots<'a> {
+    list: &'a [Slot],
+    words: &'a [u64],
+    /// The ones of the word before `words` that are still to come, and its first slot.
     word: u64,
     base: Slot,
 }
 
-impl Iterator for Ones {
+impl Iterator for Slots<'_> {
     type Item = Slot;
 
-    #[inline]
+    #[inline(always)]
     fn next(&mut self) -> Option<Slot> {
-        if self.word == 0 {
-            return None;
+        if let Some((slot, rest)) = self.list.split_first() {
+            self.list = rest;
+            return Some(*slot);
+        }
+        while self.word == 0 {
+            let (word, rest) = self.words.split_first()?;
+            (self.word, self.words) = (*word, rest);
+            self.base = self.base.wrapping_add(64);
         }
         let at = self.word.trailing_zeros();
         self.word &= self.word - 1;
@@ -241,7 +287,7 @@ mod tests {
                 prop_assert_eq!(found.iter().collect::<BTreeSet<_>>(), wanted.clone());
                 prop_assert_eq!(found.len(), wanted.len());
                 prop_assert!((0..limit + 70).all(|slot| found.contains(slot) == wanted.contains(&slot)));
-                prop_assert!(SlotSet::from_bits(limit, found.to_bits()) == found);
+                prop_assert!(SlotSet::from_bits(limit, found.bits().into_owned()) == found);
                 Ok(())
             };
             check(a.and(&b), &left & &right)?;
@@ -249,6 +295,9 @@ mod tests {
             check(a.and_not(&b), &left - &right)?;
             check(b.and_not(&a), &right - &left)?;
             check(a.complement(), &all - &left)?;
+            let spread: Vec<Slot> = a.spread(4).collect();
+            prop_assert!(spread.iter().all(|slot| left.contains(slot)) && spread.is_sorted_by(|a, b| a < b));
+            prop_assert_eq!(spread.is_empty(), left.is_empty());
             check(SlotSet::all(limit), all)?;
             check(SlotSet::none(limit), BTreeSet::new())?;
         }

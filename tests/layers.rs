@@ -14,7 +14,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("slots", &["ids"]),
     ("storage", &["error", "memory", "ids", "codec"]),
     ("vector", &["error"]),
-    ("quant", &["error", "ids", "codec", "vector"]),
+    ("quant", &["error", "ids", "codec", "slots", "vector"]),
     ("bench", &["error", "vector", "quant"]),
     ("graph", &["error", "memory", "ids", "codec", "slots", "vector", "quant"]),
     ("metadata", &["error", "ids", "codec"]),

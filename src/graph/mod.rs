@@ -10,6 +10,7 @@
 //! merge       a sealed graph taken over: dead slots repaired, new ones inserted
 //! seal, view  bytes and back; the view reads in place and checks every id when it uses it
 //! search      one layer, several candidates at a time
+//! passing     the same, for records that pass a filter
 //! neighbors   which of many candidates become neighbors (section 4 of the paper)
 //! duplicates  slots with the same code, which share one node
 //! ```
@@ -40,13 +41,14 @@
 //! layers above, 16 bytes a slot while duplicates are looked for, and a scratch of `len / 8` bytes a thread. The finished
 //! graph takes half.
 //!
-//! Not here: deletions (the caller filters what it gets), exact scores (`vector`), when to build (`segment`).
+//! Not here: exact scores (`vector`), when to build (`segment`).
 
 mod build;
 mod duplicates;
 mod layer;
 mod merge;
 mod neighbors;
+mod passing;
 mod search;
 #[cfg(test)]
 mod tests;
@@ -54,6 +56,9 @@ mod view;
 
 pub(crate) use build::build;
 pub(crate) use merge::merge;
+pub(crate) use passing::Ending;
+pub(crate) use passing::Hops;
+pub(crate) use passing::Restriction;
 pub(crate) use search::Beam;
 pub(crate) use search::Scratch;
 pub(crate) use view::GraphView;

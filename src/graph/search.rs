@@ -15,7 +15,7 @@ use crate::vector::dispatch::prefetch;
 use crate::vector::kernels::CodeDistance;
 
 /// Candidates expanded together. More hide more memory latency, and cost more distances that turn out to be of no use.
-const WIDTH: usize = 4;
+pub(super) const WIDTH: usize = 4;
 /// Longest list of neighbors: twice the largest `m`.
 const MAX_DEGREE: usize = 128;
 /// Neighbors gathered in one step.
@@ -26,15 +26,28 @@ const MAX_BATCH: usize = WIDTH * MAX_DEGREE;
 pub(crate) struct Scratch {
     pub(super) visited: VisitedSet,
     pub(super) pool: Pool,
-    batch: Batch,
+    pub(super) batch: Batch,
+    /// Neighbors that a search under a filter steps over.
+    pub(super) over: Batch,
+    /// Nodes that the last search under a filter scored, and those of them that were near enough to be kept.
+    pub(super) scored: usize,
+    /// See `scored`.
+    pub(super) offered: usize,
+}
+
+impl Scratch {
+    /// Nodes that the last search under a filter scored.
+    pub(crate) fn scored(&self) -> usize {
+        self.scored
+    }
 }
 
 /// Gathered ids and their distances.
 #[derive(Debug)]
-struct Batch {
-    ids: Box<[u32; MAX_BATCH]>,
-    distances: Box<[u32; MAX_BATCH]>,
-    len: usize,
+pub(super) struct Batch {
+    pub(super) ids: Box<[u32; MAX_BATCH]>,
+    pub(super) distances: Box<[u32; MAX_BATCH]>,
+    pub(super) len: usize,
 }
 
 impl Default for Batch {
@@ -48,7 +61,7 @@ impl Default for Batch {
 #[derive(Debug, Default)]
 pub(super) struct VisitedSet {
     words: Vec<u64>,
-    touched: Vec<u32>,
+    pub(super) touched: Vec<u32>,
 }
 
 impl VisitedSet {
@@ -70,8 +83,16 @@ impl VisitedSet {
 
     /// Adds an id, which is below the number of ids, and tells whether it is new.
     #[inline(always)]
-    fn insert(&mut self, id: u32) -> bool {
+    pub(super) fn insert(&mut self, id: u32) -> bool {
         insert(&mut self.words, id)
+    }
+
+    /// Takes an id out.
+    #[inline(always)]
+    pub(super) fn remove(&mut self, id: u32) {
+        if let Some(word) = self.words.get_mut(id as usize / 64) {
+            *word &= !(1 << (id % 64));
+        }
     }
 }
 
@@ -115,7 +136,7 @@ pub(super) fn search_layer<D: CodeDistance, L: Layer>(
     beam: Beam,
     scratch: &mut Scratch,
 ) {
-    let Scratch { visited, pool, batch } = scratch;
+    let Scratch { visited, pool, batch, .. } = scratch;
     visited.reset(layer.len());
     pool.reset(beam.width, beam.reach);
     if let Some(hidden) = beam.hidden {
@@ -153,7 +174,13 @@ impl Batch {
     /// Adds the neighbors of `id` that were not visited. Whether one was is a guess that fails often, so it is no branch: every
     /// neighbor is written down, and the next one over it where it was visited.
     #[inline(always)]
-    fn gather<L: Layer>(&mut self, codes: &Codes<'_>, layer: L, id: u32, visited: &mut VisitedSet) {
+    pub(super) fn gather<L: Layer>(
+        &mut self,
+        codes: &Codes<'_>,
+        layer: L,
+        id: u32,
+        visited: &mut VisitedSet,
+    ) {
         let room = self.ids.get_mut(self.len..).unwrap_or_default();
         let words = visited.words.as_mut_slice();
         let mut new = 0;
@@ -168,9 +195,25 @@ impl Batch {
         self.len += new;
     }
 
+    /// Adds an id, where there is room, and tells whether there was.
+    #[inline(always)]
+    pub(super) fn push<L: Layer>(&mut self, codes: &Codes<'_>, layer: L, id: u32) -> bool {
+        let Some(place) = self.ids.get_mut(self.len) else { return false };
+        prefetch(codes.code(layer.slot(id)));
+        *place = id;
+        self.len += 1;
+        true
+    }
+
     /// Computes the distances.
     #[inline(always)]
-    fn measure<D: CodeDistance, L: Layer>(&mut self, distance: D, codes: &Codes<'_>, layer: L, query: &[u8]) {
+    pub(super) fn measure<D: CodeDistance, L: Layer>(
+        &mut self,
+        distance: D,
+        codes: &Codes<'_>,
+        layer: L,
+        query: &[u8],
+    ) {
         let (fours, rest) = self.ids[..self.len].as_chunks::<4>();
         let (four_distances, rest_distances) = self.distances[..self.len].as_chunks_mut::<4>();
         for (ids, found) in fours.iter().zip(four_distances) {

@@ -14,6 +14,9 @@ use crate::graph::layer::Layer;
 use crate::graph::layer::UpperLayer;
 use crate::graph::layer::Word;
 use crate::graph::layer::ids;
+use crate::graph::passing::Ending;
+use crate::graph::passing::PassingSearch;
+use crate::graph::passing::Restriction;
 use crate::graph::search::Beam;
 use crate::graph::search::Scratch;
 use crate::graph::search::search_layer;
@@ -25,6 +28,7 @@ use crate::quant::Codes;
 use crate::quant::Pool;
 use crate::quant::QueryCode;
 use crate::vector::kernels::CodeDistance;
+use std::borrow::Cow;
 
 /// Name of the graph in errors.
 const PART: &str = "graph";
@@ -119,6 +123,50 @@ impl<'a> GraphView<'a> {
         }
     }
 
+    /// As [`search`](Self::search), but finds only what passes, and tells how it ended; where it did not finish, nothing is
+    /// appended.
+    pub(crate) fn search_passing(
+        &self,
+        codes: &Codes<'_>,
+        query: &QueryCode,
+        beam: Beam,
+        restriction: Restriction<'_>,
+        scratch: &mut Scratch,
+        out: &mut Vec<Candidate>,
+    ) -> Ending {
+        if self.len() == 0 {
+            return Ending::Finished;
+        }
+        let nodes = self.passing_nodes(restriction.passing);
+        let walked = Restriction { passing: &nodes, ..restriction };
+        let search = Search { view: self, codes, query: query.bytes(), beam, scratch };
+        let ending = query.form().dispatch(SearchPassing { search, restriction: walked });
+        if ending == Ending::Finished {
+            let end = out.len() + beam.width;
+            for (distance, slot) in scratch.pool.iter() {
+                let score = query.score(distance);
+                let same = std::iter::once(slot).chain(self.members(slot));
+                let same = same.filter(|slot| has_bit(restriction.passing, *slot));
+                out.extend(same.take(end - out.len()).map(|slot| Candidate { score, slot }));
+            }
+        }
+        ending
+    }
+
+    /// The bits of the nodes that pass themselves or stand for a slot that does.
+    fn passing_nodes<'b>(&self, passing: &'b [u64]) -> Cow<'b, [u64]> {
+        let mut nodes = Cow::Borrowed(passing);
+        for head in self.heads.iter().map(|head| u32::from_le_bytes(*head)) {
+            if !has_bit(passing, head)
+                && self.members(head).any(|member| has_bit(passing, member))
+                && let Some(word) = nodes.to_mut().get_mut(head as usize / 64)
+            {
+                *word |= 1 << (head % 64);
+            }
+        }
+        nodes
+    }
+
     /// The other slots with the code of `slot`, for a slot that is a node; those that are not there are left out.
     pub(super) fn members(&self, slot: Slot) -> impl Iterator<Item = Slot> {
         let word =
@@ -205,6 +253,12 @@ impl<'a> GraphView<'a> {
         mark_reached(self.base, self.entry, &mut reached);
         reached.iter().filter(|reached| !**reached).count()
     }
+}
+
+/// True where the bit of `slot` is set.
+#[inline(always)]
+pub(super) fn has_bit(bits: &[u64], slot: Slot) -> bool {
+    bits.get(slot as usize / 64).is_some_and(|word| word >> (slot % 64) & 1 == 1)
 }
 
 /// Marks what paths from `start` lead to through unmarked ids.
@@ -327,5 +381,23 @@ impl CodeWork for Search<'_> {
     fn run<D: CodeDistance>(self, distance: D) {
         let entry = self.view.descend(distance, self.codes, self.query);
         search_layer(distance, self.codes, self.view.base, self.query, entry, self.beam, self.scratch);
+    }
+}
+
+/// [`GraphView::search_passing`], to be compiled for each form and instruction set.
+struct SearchPassing<'a> {
+    search: Search<'a>,
+    restriction: Restriction<'a>,
+}
+
+impl CodeWork for SearchPassing<'_> {
+    type Output = Ending;
+
+    #[inline(always)]
+    fn run<D: CodeDistance>(self, distance: D) -> Ending {
+        let Search { view, codes, query, beam, scratch } = self.search;
+        let entry = view.descend(distance, codes, query);
+        PassingSearch { view, distance, codes, query, restriction: self.restriction }
+            .run(entry, beam, scratch)
     }
 }

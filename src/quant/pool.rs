@@ -74,6 +74,8 @@ pub(crate) struct Pool {
     bound: u32,
     /// No entry before this place is unexpanded.
     cursor: usize,
+    /// The smallest distances of results, ascending, where not every entry is one.
+    results: Vec<u32>,
 }
 
 impl Pool {
@@ -89,6 +91,7 @@ impl Pool {
             reach.map_or((u32::MAX, 0), |reach| (reach.farthest(reach.known), reach.rank.max(MIN_EXPANDED)));
         self.bound = u32::MAX;
         self.cursor = 0;
+        self.results.clear();
     }
 
     /// Adds an entry, unless its distance is not below [`Pool::bound`], and tells whether it did. An id is to be added
@@ -98,6 +101,43 @@ impl Pool {
         if distance >= self.bound {
             return false;
         }
+        let place = self.place(distance, id);
+        if let Some(reach) = self.reach
+            && place < reach.rank
+            && let Some(result) = self.entries.get(reach.rank - 1)
+        {
+            self.tighten(reach.farthest(self::distance(*result)));
+        }
+        self.keep_limit();
+        true
+    }
+
+    /// As [`insert`](Self::insert), for a search in which not every entry is a result: only results count for the reach.
+    #[inline(always)]
+    pub(crate) fn insert_among(&mut self, distance: u32, id: u32, is_result: bool) -> bool {
+        if distance >= self.bound {
+            return false;
+        }
+        self.place(distance, id);
+        if let Some(reach) = self.reach
+            && is_result
+        {
+            let place = self.results.partition_point(|other| *other <= distance);
+            if place < reach.rank {
+                self.results.truncate(reach.rank - 1);
+                self.results.insert(place, distance);
+            }
+            if let Some(result) = self.results.get(reach.rank - 1) {
+                self.tighten(reach.farthest(*result));
+            }
+        }
+        self.keep_limit();
+        true
+    }
+
+    /// Puts an entry in its place.
+    #[inline(always)]
+    fn place(&mut self, distance: u32, id: u32) -> usize {
         if self.entries.len() >= self.limit {
             self.entries.pop();
         }
@@ -105,8 +145,7 @@ impl Pool {
         let place = self.rank(entry);
         self.entries.insert(place, entry);
         self.cursor = self.cursor.min(place);
-        self.tighten(place);
-        true
+        place
     }
 
     /// Number of entries nearer than `entry`. Counting is faster than searching, as it has no branch to guess and takes
@@ -128,19 +167,18 @@ impl Pool {
         place
     }
 
-    /// Lowers the bound after an entry was added at `place`.
+    /// Drops what is farther and lowers the bound to it.
     #[inline(always)]
-    fn tighten(&mut self, place: usize) {
-        if let Some(reach) = self.reach
-            && place < reach.rank
-            && let Some(result) = self.entries.get(reach.rank - 1)
-        {
-            let farthest = reach.farthest(distance(*result));
-            while self.entries.last().is_some_and(|last| distance(*last) > farthest) {
-                self.entries.pop();
-            }
-            self.bound = self.bound.min(farthest.saturating_add(1));
+    fn tighten(&mut self, farthest: u32) {
+        while self.entries.last().is_some_and(|last| distance(*last) > farthest) {
+            self.entries.pop();
         }
+        self.bound = self.bound.min(farthest.saturating_add(1));
+    }
+
+    /// Lowers the bound where there are as many entries as may be.
+    #[inline(always)]
+    fn keep_limit(&mut self) {
         if self.entries.len() >= self.limit
             && let Some(last) = self.entries.last()
         {

@@ -6,11 +6,14 @@ use crate::quant::Candidate;
 use crate::quant::CodeWork;
 use crate::quant::Codes;
 use crate::quant::QueryCode;
+use crate::slots::Slots;
 use crate::vector::dispatch::prefetch;
 use crate::vector::kernels::CodeDistance;
 
 /// Slots whose distances are computed before any is looked at.
 const BATCH: usize = 64;
+/// The same, where slots lie apart.
+const SCATTERED: usize = 16;
 /// How far ahead codes are asked for.
 const AHEAD_BYTES: usize = 4096;
 /// Entries beyond the limit that are gathered before the worst are dropped, at least.
@@ -51,6 +54,16 @@ impl Best {
         }
     }
 
+    /// Appends the best to `out`, best first.
+    fn finish(&mut self, query: &QueryCode, out: &mut Vec<Candidate>) {
+        self.shrink();
+        self.entries.sort_unstable();
+        out.extend(self.entries.iter().map(|entry| {
+            let (distance, slot) = ((entry >> 32) as u32, *entry as Slot);
+            Candidate { score: query.score(distance), slot }
+        }));
+    }
+
     /// Drops what is beyond the limit.
     fn shrink(&mut self) {
         if self.entries.len() > self.limit {
@@ -74,12 +87,23 @@ impl Codes<'_> {
     ) {
         best.reset(limit);
         query.form().dispatch(Scan { codes: *self, query: query.bytes(), is_dead, best });
-        best.shrink();
-        best.entries.sort_unstable();
-        out.extend(best.entries.iter().map(|entry| {
-            let (distance, slot) = ((entry >> 32) as u32, *entry as Slot);
-            Candidate { score: query.score(distance), slot }
-        }));
+        best.finish(query, out);
+    }
+}
+
+impl Codes<'_> {
+    /// As [`Codes::scan`], of these slots alone, which ascend.
+    pub(crate) fn scan_slots(
+        &self,
+        query: &QueryCode,
+        limit: usize,
+        slots: Slots<'_>,
+        best: &mut Best,
+        out: &mut Vec<Candidate>,
+    ) {
+        best.reset(limit);
+        query.form().dispatch(ScanSlots { codes: *self, query: query.bytes(), slots, best });
+        best.finish(query, out);
     }
 }
 
@@ -127,5 +151,56 @@ impl<F: Fn(Slot) -> bool> CodeWork for Scan<'_, F> {
             first += len as Slot;
             start += batch.len();
         }
+    }
+}
+
+/// [`Codes::scan_slots`], to be compiled for each form and instruction set.
+struct ScanSlots<'a> {
+    codes: Codes<'a>,
+    query: &'a [u8],
+    slots: Slots<'a>,
+    best: &'a mut Best,
+}
+
+impl CodeWork for ScanSlots<'_> {
+    type Output = ();
+
+    /// Codes that lie apart are waited for: so a batch is asked for before the one before it is scored.
+    #[inline(always)]
+    fn run<D: CodeDistance>(mut self, distance: D) {
+        let (mut now, mut next) = ([0; SCATTERED], [0; SCATTERED]);
+        let mut len = self.gather(&mut now);
+        while len > 0 {
+            let next_len = self.gather(&mut next);
+            let mut distances = [0; SCATTERED];
+            let (fours, rest) = now[..len].as_chunks::<4>();
+            let (four_distances, rest_distances) = distances[..len].as_chunks_mut::<4>();
+            for (slots, found) in fours.iter().zip(four_distances) {
+                *found = distance.four(self.query, slots.map(|slot| self.codes.code(slot)));
+            }
+            for (slot, found) in rest.iter().zip(rest_distances) {
+                *found = distance.one(self.query, self.codes.code(*slot));
+            }
+            for (slot, distance) in now[..len].iter().zip(distances) {
+                if distance <= self.best.distance_bound() {
+                    self.best.add(distance, *slot);
+                }
+            }
+            (now, len) = (next, next_len);
+        }
+    }
+}
+
+impl ScanSlots<'_> {
+    /// The next slots, their codes asked for.
+    #[inline(always)]
+    fn gather(&mut self, slots: &mut [Slot; SCATTERED]) -> usize {
+        let mut len = 0;
+        for (place, slot) in slots.iter_mut().zip(&mut self.slots) {
+            prefetch(self.codes.code(slot));
+            *place = slot;
+            len += 1;
+        }
+        len
     }
 }

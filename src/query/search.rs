@@ -56,12 +56,41 @@ pub struct Search {
     k: usize,
     effort: Effort,
     exact: bool,
+    restricted: Option<Arc<Vec<(usize, crate::slots::SlotSet)>>>,
 }
 
 impl Search {
+    #[doc(hidden)]
+    pub fn restrict(mut self, f: &dyn Fn(u64) -> bool) -> Self {
+        if let Ok(view) = &self.view {
+            let sets = view
+                .set
+                .segments()
+                .map(|live| {
+                    let ok = (0..live.segment.len())
+                        .filter(|s| f(live.segment.id(*s).ok().and_then(|i| i.as_u64()).unwrap_or(0)))
+                        .collect();
+                    (
+                        Arc::as_ptr(&live.segment) as usize,
+                        crate::slots::SlotSet::from_ascending(live.segment.len(), ok),
+                    )
+                })
+                .collect();
+            self.restricted = Some(Arc::new(sets));
+        }
+        self
+    }
+
     pub(crate) fn new(view: Result<View>) -> Self {
         let effort = Effort::Recall(DEFAULT_RECALL);
-        Self { view: view.map_err(Arc::new), vector: None, k: DEFAULT_K, effort, exact: false }
+        Self {
+            view: view.map_err(Arc::new),
+            vector: None,
+            k: DEFAULT_K,
+            effort,
+            exact: false,
+            restricted: None,
+        }
     }
 
     /// The vector to find neighbours of, among the vectors called `vector` or the only ones that there are.
@@ -118,7 +147,7 @@ impl Search {
             return Err(Error::InvalidOption { name: "vector", problem: "the search has none".into() });
         };
         let query = self.prepare(view, view.set.schema.searched_vector(name.as_deref())?, vector)?;
-        find(view, &query)
+        find(view, &query, self.restricted.as_deref())
     }
 
     /// Runs the search for each of `vectors` in place of the one given to it, on all threads of the current rayon pool.
@@ -143,7 +172,10 @@ impl Search {
         let place = self.place(view)?;
         self.check_settings(&view.limits)?;
         let vectors: Vec<Vector> = vectors.into_iter().map(Into::into).collect();
-        vectors.par_iter().map(|vector| find(view, &self.prepare(view, place, vector)?)).collect()
+        vectors
+            .par_iter()
+            .map(|vector| find(view, &self.prepare(view, place, vector)?, self.restricted.as_deref()))
+            .collect()
     }
 
     /// The share of the true nearest records that the search finds with its settings, on average: `sample` records of the
@@ -180,9 +212,9 @@ impl Search {
         let shares = probes.par_iter().map(|(segment, slot)| -> Result<Option<f32>> {
             let vector = Vector::from_row(ty, segments[*segment].vector(place)?.rows.row(*slot)?.0);
             let mut query = self.prepare(view, place, &vector)?;
-            let found = best(&segments, &query, Some((*segment, *slot)))?;
+            let found = best(&segments, &query, Some((*segment, *slot)), None)?;
             query.exact = true;
-            Ok(share_found(&found, &best(&segments, &query, Some((*segment, *slot)))?))
+            Ok(share_found(&found, &best(&segments, &query, Some((*segment, *slot)), None)?))
         });
         let shares: Vec<f32> = shares.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect();
         match shares.is_empty() {
@@ -224,10 +256,14 @@ impl Search {
 }
 
 /// The hits of a search.
-fn find(view: &View, query: &VectorQuery<'_>) -> Result<Vec<Hit>> {
+fn find(
+    view: &View,
+    query: &VectorQuery<'_>,
+    sets: Option<&Vec<(usize, crate::slots::SlotSet)>>,
+) -> Result<Vec<Hit>> {
     let segments = by_size(view, query.vector);
     let metric = view.set.schema.vectors()[query.vector].ty().metric;
-    let found = best(&segments, query, None)?;
+    let found = best(&segments, query, None, sets)?;
     for found in &found {
         segments[found.segment as usize].segment.prefetch_id(found.slot);
     }
@@ -246,11 +282,15 @@ fn best(
     segments: &[&LiveSegment],
     query: &VectorQuery<'_>,
     hidden: Option<(usize, Slot)>,
+    sets: Option<&Vec<(usize, crate::slots::SlotSet)>>,
 ) -> Result<Vec<Found>> {
     let mut top = Top::new(query.k);
     for (place, live) in segments.iter().enumerate() {
         let hidden = hidden.filter(|(segment, _)| *segment == place).map(|(_, slot)| slot);
-        let known = Known { worst: top.worst(), hidden };
+        let filter = sets
+            .and_then(|sets| sets.iter().find(|(p, _)| *p == Arc::as_ptr(&live.segment) as usize))
+            .map(|(_, s)| s);
+        let known = Known { worst: top.worst(), filter, hidden };
         live.search(query, known, &mut |score, slot| {
             if hidden != Some(slot) {
                 top.offer(Found { score, segment: place as u32, slot });

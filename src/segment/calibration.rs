@@ -5,6 +5,7 @@
 //! (see [`calibrate`](super::calibrate)): the recall by the slack of the [`Reach`], and by the number of candidates that are
 //! rescored. Between the measured points the plan interpolates.
 
+use super::costs;
 use crate::codec::ByteReader;
 use crate::error::Result;
 use serde::Deserialize;
@@ -30,6 +31,8 @@ pub(crate) struct Plan {
     pub(crate) rescored: Option<usize>,
     /// Whether all codes are compared with the query, and the graph is left alone.
     pub(crate) scan: bool,
+    /// Estimated nanoseconds of a search of the graph.
+    pub(crate) graph_cost: f32,
 }
 
 /// Recall by slack and by depth, for a few numbers of results.
@@ -78,14 +81,6 @@ const WIDTH_FACTOR: f32 = 8.0;
 const WIDTH_ROOM: usize = 256;
 /// A graph that misses a recall by this much is taken all the same.
 const TOLERANCE: f32 = 0.001;
-/// Nanoseconds that a search of the graph takes to begin ...
-const GRAPH_START: f32 = 4000.0;
-/// ... and for each candidate; a scan for each code ...
-const GRAPH_CANDIDATE: f32 = 400.0;
-/// ... and for each byte of a code. Rounded from searches and scans on one machine; only their ratios count.
-const SCAN_CODE: f32 = 2.0;
-/// See [`SCAN_CODE`].
-const SCAN_BYTE: f32 = 0.08;
 /// Candidates where nothing was measured: so many times the number of results for the recalls up to the given one.
 const UNMEASURED: [(f32, usize); 5] = [(0.8, 2), (0.95, 6), (0.98, 10), (0.99, 16), (1.0, 48)];
 /// Points of a curve that a file may have.
@@ -141,26 +136,17 @@ impl Calibration {
             && wanted > k
             && (lower.widest().max(upper.widest()) as usize) < wanted
         {
-            let scan = scan_cost(len, code_bytes) < graph_cost(wanted as f32);
+            let scan = costs::scan(len, code_bytes) < costs::graph(wanted as f32);
             return Plan { rescored: Some(rescored.max(k)), scan, ..unmeasured(effort, k) };
         }
         Plan {
             slack: Some(between(below.slack, above.slack).ceil() as u32),
             width: (width * WIDTH_FACTOR) as usize + WIDTH_ROOM,
             rescored: Some(rescored.max(k)),
-            scan: (below.is_short && above.is_short) || scan_cost(len, code_bytes) < graph_cost(width),
+            scan: (below.is_short && above.is_short) || costs::scan(len, code_bytes) < costs::graph(width),
+            graph_cost: costs::graph(width),
         }
     }
-}
-
-/// Estimated nanoseconds of a scan.
-fn scan_cost(len: usize, code_bytes: usize) -> f32 {
-    len as f32 * (SCAN_CODE + SCAN_BYTE * code_bytes as f32)
-}
-
-/// Estimated nanoseconds of a search of the graph that keeps so many candidates.
-fn graph_cost(width: f32) -> f32 {
-    GRAPH_START + GRAPH_CANDIDATE * width
 }
 
 /// What one curve advises.
@@ -233,7 +219,7 @@ fn unmeasured(effort: Effort, k: usize) -> Plan {
             k * factor + 32
         }
     };
-    Plan { slack: None, width, rescored: None, scan: false }
+    Plan { slack: None, width, rescored: None, scan: false, graph_cost: costs::graph(width as f32) }
 }
 
 #[cfg(test)]
@@ -287,7 +273,7 @@ mod tests {
     #[test]
     fn without_measurements_the_beam_has_a_fixed_width() {
         let plan = Calibration::default().plan(Effort::Width(64), 10, MANY);
-        assert_eq!(plan, Plan { slack: None, width: 64, rescored: None, scan: false });
+        assert_eq!((plan.slack, plan.width, plan.rescored, plan.scan), (None, 64, None, false));
         assert!(Calibration::default().plan(Effort::Recall(0.98), 100, MANY).width >= 1000);
     }
 

@@ -5,7 +5,9 @@ use super::part::Part;
 use crate::error::Error;
 use crate::error::Result;
 use crate::graph::Beam;
+use crate::graph::Ending;
 use crate::graph::GraphView;
+use crate::graph::Restriction;
 use crate::graph::Scratch;
 use crate::ids::Slot;
 use crate::memory::Advice;
@@ -15,6 +17,7 @@ use crate::quant::Codes;
 use crate::quant::Quantizer;
 use crate::quant::QueryCode;
 use crate::quant::Reach;
+use crate::slots::Slots;
 use crate::vector::Metric;
 use crate::vector::VectorType;
 use std::cell::RefCell;
@@ -42,6 +45,16 @@ pub(crate) struct Lookup {
     pub(crate) known: Option<f32>,
     /// A slot that is passed over.
     pub(crate) hidden: Option<Slot>,
+}
+
+/// A walk through the graph under a filter.
+pub(crate) struct Walk<R> {
+    /// How it ended.
+    pub(crate) ending: Ending,
+    /// Number of codes scored.
+    pub(crate) scored: usize,
+    /// What was made of the candidates, where it finished.
+    pub(crate) used: Option<R>,
 }
 
 /// Codes and graph of one vector, read in place.
@@ -127,16 +140,56 @@ impl VectorIndex {
     ) -> Result<R> {
         let (codes, graph) = (self.codes()?, self.graph()?);
         let query = QueryCode::new(&self.ty, &self.quantizer, query);
+        let beam = self.beam(lookup, &query);
+        SCRATCH.with_borrow_mut(|(scratch, candidates)| {
+            candidates.clear();
+            graph.search(&codes, &query, beam, scratch, candidates);
+            Ok(use_candidates(candidates))
+        })
+    }
+
+    /// As [`search`](Self::search), but only among what passes; gives `None` where the walk did not finish.
+    pub(crate) fn search_passing<R>(
+        &self,
+        query: &[f32],
+        lookup: &Lookup,
+        restriction: Restriction<'_>,
+        use_candidates: impl FnOnce(&[Candidate]) -> R,
+    ) -> Result<Walk<R>> {
+        let (codes, graph) = (self.codes()?, self.graph()?);
+        let query = QueryCode::new(&self.ty, &self.quantizer, query);
+        let beam = self.beam(lookup, &query);
+        SCRATCH.with_borrow_mut(|(scratch, candidates)| {
+            candidates.clear();
+            let ending = graph.search_passing(&codes, &query, beam, restriction, scratch, candidates);
+            let used = (ending == Ending::Finished).then(|| use_candidates(candidates));
+            Ok(Walk { ending, scored: scratch.scored(), used })
+        })
+    }
+
+    fn beam(&self, lookup: &Lookup, query: &QueryCode) -> Beam {
         let reach = lookup.slack.map(|slack| Reach {
             rank: lookup.rank,
             slack,
             scale: query.scale(),
-            known: self.known_distance(lookup, &query),
+            known: self.known_distance(lookup, query),
         });
-        let beam = Beam { width: lookup.width, reach, hidden: lookup.hidden };
-        SCRATCH.with_borrow_mut(|(scratch, candidates)| {
+        Beam { width: lookup.width, reach, hidden: lookup.hidden }
+    }
+
+    /// As [`scan`](Self::scan), of these slots alone, which ascend.
+    pub(crate) fn scan_slots<R>(
+        &self,
+        query: &[f32],
+        limit: usize,
+        slots: Slots<'_>,
+        use_candidates: impl FnOnce(&[Candidate]) -> R,
+    ) -> Result<R> {
+        let codes = self.codes()?;
+        let query = QueryCode::new(&self.ty, &self.quantizer, query);
+        BEST.with_borrow_mut(|(best, candidates)| {
             candidates.clear();
-            graph.search(&codes, &query, beam, scratch, candidates);
+            codes.scan_slots(&query, limit, slots, best, candidates);
             Ok(use_candidates(candidates))
         })
     }

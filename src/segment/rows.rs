@@ -14,11 +14,11 @@ use crate::error::Result;
 use crate::ids::Slot;
 use crate::memory;
 use crate::memory::Advice;
+use crate::slots::Passing;
 use crate::vector::ExactScorer;
 use crate::vector::Metric;
 use crate::vector::VectorType;
 use crate::vector::dispatch::prefetch;
-use roaring::RoaringBitmap;
 
 const PART: &str = "vectors";
 
@@ -204,12 +204,12 @@ impl RowStore {
         Ok((part.bytes(row * bytes..(row + 1) * bytes)?, norm))
     }
 
-    /// Scores every record that is not in `dead` and gives score and slot to `found`, in the order of the rows, which is
+    /// Scores every record that passes and gives score and slot to `found`, in the order of the rows, which is
     /// the order in memory. Keeps 4 bytes a row in memory where the order of the slots is another.
     pub(crate) fn scan(
         &self,
         scorer: &ExactScorer,
-        dead: &RoaringBitmap,
+        passing: Passing<'_>,
         found: &mut dyn FnMut(f32, Slot),
     ) -> Result<()> {
         let slots = self.slots_by_row()?;
@@ -229,7 +229,7 @@ impl RowStore {
                 scorer.score_rows(block.part.bytes(first * bytes..last * bytes)?, &norms, &mut scores);
                 for (row, score) in (first as u32..).zip(&scores) {
                     let slot = slot_of(start + row);
-                    if slot != NO_SLOT && (dead.is_empty() || !dead.contains(slot)) {
+                    if slot != NO_SLOT && passing.contains(slot) {
                         found(*score, slot);
                     }
                 }
