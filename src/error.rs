@@ -105,6 +105,13 @@ pub enum Error {
         /// What is wrong, where, and what would be right.
         problem: String,
     },
+    /// A text is not an instant.
+    InvalidDateTime {
+        /// The text, shortened where it is long.
+        text: String,
+        /// What does not fit.
+        problem: &'static str,
+    },
     /// An option has a value that makes no sense.
     InvalidOption {
         /// The option.
@@ -184,6 +191,9 @@ impl fmt::Display for Error {
             Self::InvalidVector { vector, problem } => write!(f, "vector '{vector}': {problem}"),
             Self::InvalidRecord { record, problem } => write!(f, "record {record}: {problem}"),
             Self::Filter { problem } => write!(f, "filter: {problem}"),
+            Self::InvalidDateTime { text, problem } => {
+                write!(f, "'{text}' is not a date and time: {problem}")
+            }
             Self::InvalidOption { name, problem } => write!(f, "option '{name}': {problem}"),
             Self::TooLarge { what, found, limit } => {
                 write!(f, "{what} is too large: {found} where {limit} is the limit")

@@ -28,6 +28,7 @@
 //! # Where to go on
 //! - [`Database`]: open, collections, transactions, checkpoint, backup, verify, compact.
 //! - [`Collection`] and [`Snapshot`]: write and read records, [`Search`], [`Scan`].
+//! - [`Filter`] and [`field`]: conditions on the fields of records.
 //! - [`Schema`], [`Record`], [`Value`]: what is stored. [`Options`], [`Durability`], [`Limits`]: how.
 //! - [`_documentation`]: the file format, byte by byte, and the decisions behind the design.
 //!
@@ -38,7 +39,7 @@
 //! db               Database, Collection, Transaction, Snapshot, options, maintenance
 //! query            Search and Scan over a snapshot's segments
 //! segment          records in immutable segments: built in memory, sealed into the file, merged
-//! graph  quant  vector     metadata        HNSW, codes, kernels; values and fields. They know no file
+//! graph  quant  vector     filter  metadata    HNSW, codes, kernels; conditions on fields; values. They know no file
 //! storage          the file: superblocks, extents, log, commit, locks, maps. It knows no vector
 //! codec  ids  error
 //! ```
@@ -91,6 +92,9 @@ pub use db::TransactionCollection;
 pub use error::Corruption;
 pub use error::Error;
 pub use error::Result;
+pub use filter::FieldPath;
+pub use filter::Filter;
+pub use filter::field;
 pub use graph::GraphParams;
 pub use ids::IdKind;
 pub use ids::RecordId;

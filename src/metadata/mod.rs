@@ -16,13 +16,14 @@
 //! Not here: which fields a collection indexes (`segment`), and filters.
 
 mod codec;
+mod datetime;
 mod json;
 mod value;
 
 pub(crate) use codec::decode;
 pub(crate) use codec::encode;
 pub(crate) use codec::encoded_len;
-pub use value::DateTime;
+pub use datetime::DateTime;
 pub use value::Fields;
 pub use value::GeoPoint;
 pub use value::Value;

@@ -1,5 +1,6 @@
-//! [`Value`], [`Fields`] and the two value types that JSON lacks.
+//! [`Value`], [`Fields`] and places, a kind of value that JSON lacks.
 
+use super::DateTime;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -34,60 +35,6 @@ pub enum Value {
     Array(Vec<Value>),
     /// Values by name.
     Map(BTreeMap<String, Value>),
-}
-
-/// An instant in UTC, to the microsecond.
-///
-/// ```
-/// use lodedb::DateTime;
-///
-/// let struck = DateTime::from_unix_micros(-3_815_726_400_000_000);
-/// assert_eq!(struck.to_string(), "1849-01-31T12:00:00Z");
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct DateTime(i64);
-
-impl DateTime {
-    /// The instant `micros` microseconds after 1970-01-01T00:00:00Z (before, when negative).
-    #[must_use]
-    pub fn from_unix_micros(micros: i64) -> Self {
-        Self(micros)
-    }
-
-    /// Microseconds since 1970-01-01T00:00:00Z.
-    #[must_use]
-    pub fn unix_micros(self) -> i64 {
-        self.0
-    }
-
-    /// Year, month and day in the proleptic Gregorian calendar. (Howard Hinnant, "chrono-Compatible Low-Level Date
-    /// Algorithms", `civil_from_days`.)
-    fn civil(self) -> (i64, i64, i64) {
-        let days = self.0.div_euclid(86_400_000_000) + 719_468;
-        let era = days.div_euclid(146_097);
-        let day_of_era = days.rem_euclid(146_097);
-        let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-        let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-        let shifted_month = (5 * day_of_year + 2) / 153;
-        let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-        let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
-        (year_of_era + era * 400 + i64::from(month <= 2), month, day)
-    }
-}
-
-/// Written as RFC 3339, such as `1849-01-31T12:00:00Z`, with a fraction where there is one.
-impl fmt::Display for DateTime {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (year, month, day) = self.civil();
-        let micros = self.0.rem_euclid(86_400_000_000);
-        let seconds = micros / 1_000_000;
-        let (hour, minute, second) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
-        write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}")?;
-        match micros % 1_000_000 {
-            0 => f.write_str("Z"),
-            fraction => write!(f, ".{fraction:06}Z"),
-        }
-    }
 }
 
 /// A place on Earth in decimal degrees (WGS 84).
@@ -399,23 +346,5 @@ impl IntoIterator for Fields {
 impl From<BTreeMap<String, Value>> for Fields {
     fn from(map: BTreeMap<String, Value>) -> Self {
         Self { map }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn instants_read_as_rfc_3339() {
-        for (micros, text) in [
-            (0, "1970-01-01T00:00:00Z"),
-            (951_782_400_000_000, "2000-02-29T00:00:00Z"),
-            (-1, "1969-12-31T23:59:59.999999Z"),
-            (-3_815_726_400_000_000, "1849-01-31T12:00:00Z"),
-            (1_709_251_199_500_000, "2024-02-29T23:59:59.500000Z"),
-        ] {
-            assert_eq!(DateTime::from_unix_micros(micros).to_string(), text);
-        }
     }
 }
