@@ -17,11 +17,14 @@
 
 mod codec;
 mod json;
+mod reader;
 mod value;
 
 pub(crate) use codec::decode;
 pub(crate) use codec::encode;
 pub(crate) use codec::encoded_len;
+pub(crate) use reader::FieldReader;
+pub(crate) use reader::Token;
 pub use value::DateTime;
 pub use value::Fields;
 pub use value::GeoPoint;
