@@ -194,6 +194,23 @@ impl SlotSet {
         Self::from_bits(self.limit, bits)
     }
 
+    /// The slots of this set that are not in `bitmap`.
+    #[must_use]
+    pub(crate) fn without(&self, bitmap: &RoaringBitmap) -> Self {
+        match &self.form {
+            Form::List(slots) => self.keep(slots, |slot| !bitmap.contains(slot)),
+            Form::Bits(bits) => {
+                let mut bits = bits.clone();
+                for slot in bitmap {
+                    if let Some(word) = bits.get_mut(slot as usize / 64) {
+                        *word &= !(1 << (slot % 64));
+                    }
+                }
+                Self::from_bits(self.limit, bits)
+            }
+        }
+    }
+
     fn keep(&self, slots: &[Slot], f: impl Fn(Slot) -> bool) -> Self {
         Self::from_ascending(self.limit, slots.iter().copied().filter(|slot| f(*slot)).collect())
     }

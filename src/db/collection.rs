@@ -8,9 +8,11 @@ use super::inner::Shared;
 use super::maintenance;
 use super::stats::CollectionStats;
 use crate::error::Result;
+use crate::filter::Filter;
 use crate::ids::IdKind;
 use crate::ids::RecordId;
 use crate::metadata::Fields;
+use crate::metadata::Value;
 use crate::query::Scan;
 use crate::query::Search;
 use crate::segment::Record;
@@ -124,6 +126,14 @@ impl Collection {
         self.write(|collection| collection.delete(ids))
     }
 
+    /// Deletes the records that pass a filter and gives their number.
+    ///
+    /// # Errors
+    /// `Filter` where it can't be or names a field that no record has; as [`delete`](Self::delete).
+    pub fn delete_where(&self, filter: Filter) -> Result<usize> {
+        self.write(|collection| collection.delete_where(filter))
+    }
+
     /// The record with this id.
     ///
     /// # Errors
@@ -146,6 +156,36 @@ impl Collection {
     /// `Closed`, `CollectionNotFound`.
     pub fn len(&self) -> Result<usize> {
         Ok(self.snapshot()?.len())
+    }
+
+    /// Number of records that pass a filter.
+    ///
+    /// # Errors
+    /// `Filter` where it can't be or names a field that no record has; as [`get`](Self::get).
+    pub fn count(&self, filter: Filter) -> Result<usize> {
+        self.snapshot()?.count(filter)
+    }
+
+    /// The values of a field, given by its name or dotted path, with the number of records that have them among those that pass
+    /// the filter: the most frequent first, values with as many records in their order. Each element of an array counts, once
+    /// a record. No record is read for it but where texts are long.
+    ///
+    /// ```
+    /// use lodedb::{Database, Filter, Record, Schema, Value, field};
+    ///
+    /// let db = Database::open(":memory:")?;
+    /// let ores = db.collection("ores", Schema::new(1))?;
+    /// ores.upsert((0..5).map(|id| Record::new(id).vector([1.0]).field("metal", if id < 3 { "lead" } else { "tin" })))?;
+    /// assert_eq!(ores.facets("metal", Filter::all())?, [(Value::from("lead"), 3), (Value::from("tin"), 2)]);
+    /// assert_eq!(ores.count(field("metal").eq("tin"))?, 2);
+    /// # Ok::<(), lodedb::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `Filter` where the filter can't be, or it or `field` names what no record has or what has no index; as
+    /// [`get`](Self::get).
+    pub fn facets(&self, field: &str, filter: Filter) -> Result<Vec<(Value, u64)>> {
+        self.snapshot()?.facets(field, filter)
     }
 
     /// True where there is no record.

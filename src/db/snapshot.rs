@@ -1,10 +1,14 @@
 //! [`Snapshot`]: a collection at one commit.
 
 use crate::error::Result;
+use crate::filter::Filter;
 use crate::ids::RecordId;
+use crate::metadata::Value;
 use crate::query::Scan;
 use crate::query::Search;
 use crate::query::View;
+use crate::query::count_all;
+use crate::query::facets;
 use crate::segment::Record;
 use std::fmt;
 
@@ -59,6 +63,23 @@ impl Snapshot {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Number of records that pass a filter.
+    ///
+    /// # Errors
+    /// `Filter` where it can't be or names a field that no record has; `Corrupt` where the file is damaged there.
+    pub fn count(&self, filter: Filter) -> Result<usize> {
+        count_all(&self.view, &filter.into())
+    }
+
+    /// The values of a field with the number of records that have them; see
+    /// [`Collection::facets`](crate::Collection::facets).
+    ///
+    /// # Errors
+    /// The same.
+    pub fn facets(&self, field: &str, filter: Filter) -> Result<Vec<(Value, u64)>> {
+        facets(&self.view, field, &filter.into())
     }
 
     /// Begins a search.

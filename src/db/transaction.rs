@@ -7,8 +7,11 @@ use super::state::CollectionState;
 use super::state::State;
 use crate::error::Error;
 use crate::error::Result;
+use crate::filter::Filter;
 use crate::ids::RecordId;
 use crate::metadata::Fields;
+use crate::query::View;
+use crate::query::ids;
 use crate::segment::Limits;
 use crate::segment::Record;
 use crate::segment::Schema;
@@ -213,6 +216,16 @@ impl TransactionCollection<'_, '_> {
             self.transaction.apply(Op::Delete { collection: self.id, ids: found })?;
         }
         Ok(deleted)
+    }
+
+    /// As [`Collection::delete_where`](crate::Collection::delete_where).
+    ///
+    /// # Errors
+    /// The same.
+    pub fn delete_where(&mut self, filter: Filter) -> Result<usize> {
+        let (set, limits) = (self.set()?.clone(), self.transaction.inner.limits.clone());
+        let found = ids(&View { set, limits }, &filter.into())?;
+        self.delete(found)
     }
 
     /// As [`Collection::get`](crate::Collection::get).

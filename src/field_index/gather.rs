@@ -79,7 +79,8 @@ impl Gather {
                 None => beyond |= word != 0,
             }
         }
-        let tail = (limit % 64 > 0 && fit > 0).then(|| bits.last().is_some_and(|last| last >> (limit % 64) > 0));
+        let tail =
+            (limit % 64 > 0 && fit > 0).then(|| bits.last().is_some_and(|last| last >> (limit % 64) > 0));
         if beyond || tail == Some(true) {
             return Err(corrupt(0, format!("bits of slots beyond {limit}")));
         }

@@ -20,7 +20,6 @@ mod texts;
 mod verify;
 mod view;
 
-
 use crate::error::Error;
 use crate::error::Result;
 use crate::ids::Slot;
@@ -29,7 +28,7 @@ pub(crate) use build::build;
 pub(crate) use directory::Directory;
 pub(crate) use evaluate::Words;
 pub(crate) use facets::Facet;
-pub(crate) use order::Direction;
+pub use order::Direction;
 pub(crate) use order::Key;
 pub(crate) use order::Order;
 pub(crate) use order::Values;

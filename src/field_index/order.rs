@@ -16,7 +16,7 @@ use std::collections::HashMap;
 
 /// Which way records are sorted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Direction {
+pub enum Direction {
     /// The lowest value first; of a record with several the lowest counts.
     Ascending,
     /// The highest value first; of a record with several the highest counts.

@@ -80,17 +80,23 @@ impl Indexed {
         let view = self.view();
         let found = view.evaluate(filter, &|path, query| Ok(self.words(path, query))).unwrap();
         let passes = |fields: &Fields| filter.matches(fields, &has_word);
-        let wanted: Vec<Slot> = (0..).zip(&self.fields).filter(|(_, fields)| passes(fields)).map(|(slot, _)| slot).collect();
+        let wanted: Vec<Slot> =
+            (0..).zip(&self.fields).filter(|(_, fields)| passes(fields)).map(|(slot, _)| slot).collect();
         assert_eq!(found.iter().collect::<Vec<_>>(), wanted, "{filter}");
         let estimate = view.estimate(filter).unwrap();
-        assert!((estimate.start..=estimate.end).contains(&wanted.len()), "{filter} {estimate:?} {}", wanted.len());
+        assert!(
+            (estimate.start..=estimate.end).contains(&wanted.len()),
+            "{filter} {estimate:?} {}",
+            wanted.len()
+        );
         found
     }
 
     fn words(&self, path: &Path, query: &str) -> SlotSet {
         let filter = Filter::from(Node::Field(path.clone(), Test::Words(query.into())));
         let passes = |fields: &Fields| filter.matches(fields, &has_word);
-        let slots = (0..).zip(&self.fields).filter(|(_, fields)| passes(fields)).map(|(slot, _)| slot).collect();
+        let slots =
+            (0..).zip(&self.fields).filter(|(_, fields)| passes(fields)).map(|(slot, _)| slot).collect();
         SlotSet::from_ascending(self.fields.len() as u32, slots)
     }
 }
@@ -104,7 +110,8 @@ fn test(path: &str, test: Test) -> Filter {
 }
 
 fn place() -> impl Strategy<Value = GeoPoint> {
-    let degrees = |most: f64| prop_oneof![Just(-most), Just(most), Just(0.0), Just(-0.0), -most..most, -2.0..2.0];
+    let degrees =
+        |most: f64| prop_oneof![Just(-most), Just(most), Just(0.0), Just(-0.0), -most..most, -2.0..2.0];
     (degrees(90.0), degrees(180.0)).prop_map(|(lat, lon)| GeoPoint::new(lat, lon).unwrap())
 }
 
@@ -118,7 +125,8 @@ fn text() -> impl Strategy<Value = String> {
 }
 
 fn scalar() -> impl Strategy<Value = Value> {
-    let extreme = prop_oneof![Just(i64::MIN), Just(i64::MAX), Just(1 << 53), Just((1 << 53) + 1), any::<i64>()];
+    let extreme =
+        prop_oneof![Just(i64::MIN), Just(i64::MAX), Just(1 << 53), Just((1 << 53) + 1), any::<i64>()];
     prop_oneof![
         1 => Just(Value::Null),
         1 => any::<bool>().prop_map(Value::Bool),
@@ -214,7 +222,8 @@ const BEYOND: f64 = 9_223_372_036_854_775_808.0;
 fn naive_facets(fields: &[Fields], path: &str, passing: &SlotSet) -> BTreeMap<String, u64> {
     let mut counts = BTreeMap::new();
     for slot in passing.iter() {
-        let found: BTreeSet<String> = scalars_at(&fields[slot as usize], path).iter().map(facet_name).collect();
+        let found: BTreeSet<String> =
+            scalars_at(&fields[slot as usize], path).iter().map(facet_name).collect();
         found.into_iter().for_each(|name| *counts.entry(name).or_insert(0) += 1);
     }
     counts
@@ -222,15 +231,19 @@ fn naive_facets(fields: &[Fields], path: &str, passing: &SlotSet) -> BTreeMap<St
 
 fn facet_name(value: &Value) -> String {
     match value {
-        Value::F64(float) if float.trunc() == *float && (-BEYOND..BEYOND).contains(float) => format!("integer {}", *float as i64),
+        Value::F64(float) if float.trunc() == *float && (-BEYOND..BEYOND).contains(float) => {
+            format!("integer {}", *float as i64)
+        }
         other => format!("{} {other}", other.kind()),
     }
 }
 
 fn check_facets(indexed: &Indexed, path: &str, passing: &SlotSet) {
     let names = Path::dotted(path);
-    let facets = |passing| indexed.view().facets(names.names(), passing, usize::MAX).unwrap().unwrap_or_default();
-    let named = |facets: Vec<(Value, u64)>| facets.iter().map(|(value, count)| (facet_name(value), *count)).collect();
+    let facets =
+        |passing| indexed.view().facets(names.names(), passing, usize::MAX).unwrap().unwrap_or_default();
+    let named =
+        |facets: Vec<(Value, u64)>| facets.iter().map(|(value, count)| (facet_name(value), *count)).collect();
     let found: BTreeMap<String, u64> = named(facets(Some(passing)));
     assert_eq!(found, naive_facets(&indexed.fields, path, passing));
     let all = SlotSet::all(indexed.fields.len() as u32);

@@ -15,7 +15,7 @@ use crate::slots::SlotSet;
 /// The index on the fields of a segment, read in place. Whatever its bytes are, an answer or an error comes of them.
 #[derive(Clone, Copy)]
 pub(crate) struct FieldIndex<'a> {
-    pub(super) directory: &'a Directory,
+    pub(crate) directory: &'a Directory,
     pub(super) bytes: &'a dyn Bytes,
     pub(super) records: &'a dyn Records,
 }
@@ -41,7 +41,11 @@ impl<'a> FieldIndex<'a> {
 
     /// The column of a kind at a path.
     pub(super) fn column(&self, node: &'a Node, kind: Kind) -> Result<Option<ColumnView<'a>>> {
-        node.columns.iter().find(|column| column.kind == kind).map(|column| self.view(node, column)).transpose()
+        node.columns
+            .iter()
+            .find(|column| column.kind == kind)
+            .map(|column| self.view(node, column))
+            .transpose()
     }
 
     /// The node of a path that has an index.

@@ -6,14 +6,27 @@
 //!
 //! Not here: what a snapshot is and who may read it (`db`).
 
+mod execute;
+mod explain;
+mod facets;
+mod group;
+mod hit;
+mod matching;
+mod ordered;
 mod scan;
 mod search;
 #[cfg(test)]
 mod tests;
 mod top;
 
+pub use explain::Explain;
+pub use explain::SegmentExplain;
+pub(crate) use facets::facets;
+pub use hit::Hit;
+pub(crate) use matching::Condition;
+pub(crate) use matching::count_all;
+pub(crate) use matching::ids;
 pub use scan::Scan;
-pub use search::Hit;
 pub use search::Search;
 
 use crate::segment::Limits;

@@ -1,16 +1,24 @@
-//! [`Scan`]: records in the order of their ids.
+//! [`Scan`]: records in the order of their ids, or of a field.
 
 use super::View;
+use super::matching::Condition;
+use super::matching::Passing;
+use super::ordered::Sorting;
+use super::ordered::page;
 use crate::error::Error;
 use crate::error::Result;
+use crate::field_index::Direction;
+use crate::filter::Filter;
 use crate::ids::RecordId;
 use crate::ids::Slot;
+use crate::metadata::Value;
 use crate::segment::IdRef;
 use crate::segment::LiveSegment;
 use crate::segment::Record;
 use std::sync::Arc;
+use std::vec::IntoIter;
 
-/// Walks records in the order of their ids (numbers by value, strings by bytes), page by page or to the end.
+/// Walks records in the order of their ids (numbers by value, strings by bytes), or of a field, page by page or to the end.
 ///
 /// A page begins after an id, so pages fit together even when records are written in between. The first scan of a
 /// segment sorts its ids and keeps the order: 4 bytes a record in memory.
@@ -30,25 +38,37 @@ pub struct Scan {
     view: Result<View, Option<Error>>,
     after: Option<RecordId>,
     limit: usize,
-    cursors: Option<Vec<Cursor>>,
+    condition: Condition,
+    sorting: Option<Sorting>,
+    walk: Option<Walk>,
+}
+
+/// How far a scan is.
+enum Walk {
+    /// In the order of ids, one cursor a segment.
+    ById(Vec<Cursor>),
+    /// In the order of a field: what is still to come of the page.
+    Sorted(IntoIter<(LiveSegment, Slot)>),
 }
 
 /// How far a scan is in one segment.
 struct Cursor {
     live: LiveSegment,
+    /// What passes of the segment.
+    passing: Passing,
     slots: Arc<Vec<Slot>>,
     next: usize,
 }
 
 impl Cursor {
-    fn new(live: &LiveSegment, after: Option<&RecordId>) -> Result<Self> {
+    fn new(live: &LiveSegment, condition: &Condition, after: Option<&RecordId>) -> Result<Self> {
         let slots = live.segment.slots_by_id()?;
         let next = match after {
             None => 0,
             Some(after) => first_after(live, &slots, IdRef::from(after))?,
         };
-        let mut cursor = Self { live: live.clone(), slots, next };
-        cursor.skip_dead();
+        let mut cursor = Self { live: live.clone(), passing: condition.passing(live)?, slots, next };
+        cursor.skip_others();
         Ok(cursor)
     }
 
@@ -56,15 +76,20 @@ impl Cursor {
         self.slots.get(self.next).copied()
     }
 
-    fn skip_dead(&mut self) {
-        while self.slot().is_some_and(|slot| self.live.dead.contains(slot)) {
+    /// Goes on to a record that lives and passes.
+    fn skip_others(&mut self) {
+        let passes = |slot: Slot| match &self.passing {
+            Some(set) => set.contains(slot),
+            None => !self.live.dead.contains(slot),
+        };
+        while self.slot().is_some_and(|slot| !passes(slot)) {
             self.next += 1;
         }
     }
 
     fn advance(&mut self) {
         self.next += 1;
-        self.skip_dead();
+        self.skip_others();
     }
 }
 
@@ -83,10 +108,12 @@ fn first_after(live: &LiveSegment, slots: &[Slot], after: IdRef<'_>) -> Result<u
 
 impl Scan {
     pub(crate) fn new(view: Result<View>) -> Self {
-        Self { view: view.map_err(Some), after: None, limit: usize::MAX, cursors: None }
+        let (condition, sorting) = (Condition::default(), None);
+        Self { view: view.map_err(Some), after: None, limit: usize::MAX, condition, sorting, walk: None }
     }
 
-    /// Begins behind this id, which need not exist.
+    /// Begins behind this id, which need not exist but where records are sorted by a field (see
+    /// [`after_value`](Self::after_value)).
     pub fn after(mut self, id: impl Into<RecordId>) -> Self {
         self.after = Some(id.into());
         self
@@ -98,29 +125,101 @@ impl Scan {
         self
     }
 
-    fn next_record(&mut self) -> Result<Option<Record>> {
-        let view = match &mut self.view {
-            Ok(view) => view,
-            Err(error) => return error.take().map_or(Ok(None), Err),
-        };
-        if self.cursors.is_none() {
-            let cursors = view.set.segments().map(|live| Cursor::new(live, self.after.as_ref()));
-            self.cursors = Some(cursors.collect::<Result<_>>()?);
+    /// Only records that pass; of several calls all count.
+    ///
+    /// # Errors
+    /// The scan ends with `Filter` where the filter can't be, or names a field that no record has.
+    pub fn filter(mut self, filter: Filter) -> Self {
+        self.condition.add(filter);
+        self
+    }
+
+    /// True to take fields that no record has for missing ones; otherwise they are an error. Default: false.
+    pub fn allow_unknown_fields(mut self, allow: bool) -> Self {
+        self.condition.allow_unknown = allow;
+        self
+    }
+
+    /// Sorts by a field, given by its name or dotted path: numbers, then texts (by bytes), instants, truth values; the other way
+    /// round when descending. Of an array the element counts that comes first. Records without such a value come last, and those
+    /// with equal ones in the order of their ids.
+    ///
+    /// A scan with a [`limit`](Self::limit) keeps in memory what it gives; without one, value and id of every record.
+    ///
+    /// ```
+    /// use lodedb::{Database, Direction, Record, Schema};
+    ///
+    /// let db = Database::open(":memory:")?;
+    /// let docs = db.collection("docs", Schema::new(1))?;
+    /// docs.upsert((0..5).map(|id| Record::new(id).vector([1.0]).field("year", 1850 - id as i64)))?;
+    /// let oldest = docs.scan().order_by("year", Direction::Ascending).limit(2);
+    /// let ids: Vec<_> = oldest.map(|record| Ok(record?.id().as_u64())).collect::<Result<_, lodedb::Error>>()?;
+    /// assert_eq!(ids, [Some(4), Some(3)]);
+    /// # Ok::<(), lodedb::Error>(())
+    /// ```
+    pub fn order_by(mut self, field: impl Into<String>, direction: Direction) -> Self {
+        let after = self.sorting.take().and_then(|sorting| sorting.after);
+        self.sorting = Some(Sorting { field: field.into(), direction, after });
+        self
+    }
+
+    /// Begins behind the record with this value and id, in the order of [`order_by`](Self::order_by), whether it still exists or
+    /// not. [`after`](Self::after) takes the value that the record has now.
+    pub fn after_value(mut self, value: impl Into<Value>, id: impl Into<RecordId>) -> Self {
+        self.after = Some(id.into());
+        if let Some(sorting) = &mut self.sorting {
+            sorting.after = Some(value.into());
         }
-        let cursors = self.cursors.as_deref_mut().unwrap_or_default();
-        let mut least: Option<(usize, Slot, IdRef<'_>)> = None;
-        for (i, cursor) in cursors.iter().enumerate() {
-            let Some(slot) = cursor.slot() else { continue };
-            let id = cursor.live.segment.id_ref(slot)?;
-            if least.is_none_or(|(.., other)| id < other) {
-                least = Some((i, slot, id));
+        self
+    }
+
+    fn begin(&self, view: &View) -> Result<Walk> {
+        self.condition.check(view)?;
+        let after = self.after.as_ref();
+        match &self.sorting {
+            Some(sorting) => {
+                Ok(Walk::Sorted(page(view, &self.condition, sorting, after, self.limit)?.into_iter()))
+            }
+            None => {
+                let cursors = view.set.segments().map(|live| Cursor::new(live, &self.condition, after));
+                Ok(Walk::ById(cursors.collect::<Result<_>>()?))
             }
         }
-        let Some((i, slot)) = least.map(|(i, slot, _)| (i, slot)) else { return Ok(None) };
-        let record = cursors[i].live.segment.record(slot)?;
-        cursors[i].advance();
-        Ok(Some(record))
     }
+
+    fn next_record(&mut self) -> Result<Option<Record>> {
+        if self.walk.is_none() {
+            let walk = match &mut self.view {
+                Ok(view) => {
+                    let view = view.clone();
+                    self.begin(&view)?
+                }
+                Err(error) => return error.take().map_or(Ok(None), Err),
+            };
+            self.walk = Some(walk);
+        }
+        match &mut self.walk {
+            Some(Walk::ById(cursors)) => least(cursors),
+            Some(Walk::Sorted(page)) => page.next().map(|(live, slot)| live.segment.record(slot)).transpose(),
+            None => Ok(None),
+        }
+    }
+}
+
+/// The record with the least id that any cursor is at.
+fn least(cursors: &mut [Cursor]) -> Result<Option<Record>> {
+    let mut least: Option<(usize, Slot, IdRef<'_>)> = None;
+    for (i, cursor) in cursors.iter().enumerate() {
+        let Some(slot) = cursor.slot() else { continue };
+        let id = cursor.live.segment.id_ref(slot)?;
+        if least.is_none_or(|(.., other)| id < other) {
+            least = Some((i, slot, id));
+        }
+    }
+    let Some((i, slot)) = least.map(|(i, slot, _)| (i, slot)) else { return Ok(None) };
+    let record = cursors[i].live.segment.record(slot)?;
+    cursors[i].advance();
+    Ok(Some(record))
 }
 
 /// Ends after the first error.
@@ -131,8 +230,8 @@ impl Iterator for Scan {
         if self.limit == 0 {
             return None;
         }
-        self.limit -= 1;
         let next = self.next_record().transpose();
+        self.limit -= 1;
         if !matches!(next, Some(Ok(_))) {
             self.limit = 0;
         }

@@ -1,26 +1,21 @@
-//! [`Search`]: a vector search and its hits.
+//! [`Search`]: a vector search, put together call by call.
 
+use super::Hit;
 use super::View;
-use super::top::Found;
-use super::top::Top;
+use super::execute::Execution;
+use super::explain::Explain;
+use super::group::Grouping;
+use super::matching::Condition;
+use super::matching::check_field;
 use crate::error::Error;
 use crate::error::Result;
-use crate::ids::RecordId;
-use crate::ids::Slot;
-use crate::metadata::Fields;
+use crate::filter::Filter;
 use crate::segment::Effort;
-use crate::segment::Known;
 use crate::segment::Limits;
-use crate::segment::LiveSegment;
-use crate::segment::Record;
-use crate::segment::Segment;
 use crate::segment::Vector;
 use crate::segment::VectorQuery;
-use crate::storage::Pin;
 use crate::vector::ExactScorer;
 use rayon::prelude::*;
-use std::cmp::Reverse;
-use std::fmt;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
@@ -53,43 +48,27 @@ const RECALLS: RangeInclusive<f32> = 0.5..=0.999;
 pub struct Search {
     view: Result<View, Arc<Error>>,
     vector: Option<(Option<String>, Vector)>,
-    k: usize,
+    /// `None` for all with at least the least score.
+    k: Option<usize>,
     effort: Effort,
     exact: bool,
-    restricted: Option<Arc<Vec<(usize, crate::slots::SlotSet)>>>,
+    condition: Condition,
+    min_score: Option<f32>,
+    grouping: Option<Grouping>,
 }
 
 impl Search {
-    #[doc(hidden)]
-    pub fn restrict(mut self, f: &dyn Fn(u64) -> bool) -> Self {
-        if let Ok(view) = &self.view {
-            let sets = view
-                .set
-                .segments()
-                .map(|live| {
-                    let ok = (0..live.segment.len())
-                        .filter(|s| f(live.segment.id(*s).ok().and_then(|i| i.as_u64()).unwrap_or(0)))
-                        .collect();
-                    (
-                        Arc::as_ptr(&live.segment) as usize,
-                        crate::slots::SlotSet::from_ascending(live.segment.len(), ok),
-                    )
-                })
-                .collect();
-            self.restricted = Some(Arc::new(sets));
-        }
-        self
-    }
-
     pub(crate) fn new(view: Result<View>) -> Self {
         let effort = Effort::Recall(DEFAULT_RECALL);
         Self {
             view: view.map_err(Arc::new),
             vector: None,
-            k: DEFAULT_K,
+            k: Some(DEFAULT_K),
             effort,
             exact: false,
-            restricted: None,
+            condition: Condition::default(),
+            min_score: None,
+            grouping: None,
         }
     }
 
@@ -105,9 +84,78 @@ impl Search {
         self
     }
 
-    /// How many hits: 1 to 10,000. Default: 10. There are fewer only where the collection has fewer records.
+    /// How many hits: 1 to 10,000. Default: 10. There are fewer only where fewer records pass the filter.
     pub fn k(mut self, k: usize) -> Self {
-        self.k = k;
+        self.k = Some(k);
+        self
+    }
+
+    /// In place of [`k`](Self::k): every record with at least [`min_score`](Self::min_score), which is needed then. The
+    /// search is exact, and keeps all hits in memory.
+    ///
+    /// ```
+    /// use lodedb::{Database, Metric, Record, Schema};
+    ///
+    /// let db = Database::open(":memory:")?;
+    /// let mines = db.collection("mines", Schema::new(2).metric(Metric::L2))?;
+    /// mines.upsert((0..9).map(|km| Record::new(km).vector([km as f32, 0.0])))?;
+    /// let near = mines.search().vector([2.0, 0.0]).all().min_score(-1.5).run()?;
+    /// assert_eq!(near.len(), 3);
+    /// # Ok::<(), lodedb::Error>(())
+    /// ```
+    pub fn all(mut self) -> Self {
+        self.k = None;
+        self
+    }
+
+    /// Hits with a lower score are left out: a cosine, a dot product, or a distance with a minus sign. Default: none is.
+    pub fn min_score(mut self, score: f32) -> Self {
+        self.min_score = Some(score);
+        self
+    }
+
+    /// Only records that pass; of several calls all count. The search gives `min(k, matches)` hits, at the recall of a search
+    /// without a filter, however few or many records pass.
+    ///
+    /// ```
+    /// use lodedb::{Database, Record, Schema, field};
+    ///
+    /// let db = Database::open(":memory:")?;
+    /// let docs = db.collection("docs", Schema::new(2))?;
+    /// docs.upsert([
+    ///     Record::new(1).vector([1.0, 0.0]).field("year", 1848),
+    ///     Record::new(2).vector([0.9, 0.1]).field("year", 1851),
+    /// ])?;
+    /// let hits = docs.search().vector([1.0, 0.0]).filter(field("year").gt(1850)).run()?;
+    /// assert_eq!(hits[0].id().as_u64(), Some(2));
+    /// # Ok::<(), lodedb::Error>(())
+    /// ```
+    pub fn filter(mut self, filter: Filter) -> Self {
+        self.condition.add(filter);
+        self
+    }
+
+    /// True to take fields that no record has for missing ones; otherwise they are an error. Default: false.
+    pub fn allow_unknown_fields(mut self, allow: bool) -> Self {
+        self.condition.allow_unknown = allow;
+        self
+    }
+
+    /// At most `most` hits, at least 1, with the same value of a field, given by its name or dotted path. Records that have no
+    /// value there, or several, count each for itself. The search goes on until there are `k` hits or no more records.
+    ///
+    /// ```
+    /// use lodedb::{Database, Record, Schema};
+    ///
+    /// let db = Database::open(":memory:")?;
+    /// let pages = db.collection("pages", Schema::new(1))?;
+    /// pages.upsert((1..7).map(|n| Record::new(n).vector([1.0]).field("book", n / 3)))?;
+    /// let hits = pages.search().vector([1.0]).group_by("book", 1).run()?;
+    /// assert_eq!(hits.len(), 3);
+    /// # Ok::<(), lodedb::Error>(())
+    /// ```
+    pub fn group_by(mut self, field: impl Into<String>, most: usize) -> Self {
+        self.grouping = Some(Grouping { field: field.into(), most });
         self
     }
 
@@ -140,14 +188,34 @@ impl Search {
     /// # Errors
     /// `InvalidOption` without a vector, for `k` or `ef` of 0 and for a recall out of range, `TooLarge` beyond the limits,
     /// `DimensionMismatch` and `InvalidVector` for a vector that does not fit the schema, `Schema` for a name that it does
-    /// not have, `Corrupt` where the file is damaged, `Closed` and `CollectionNotFound` where there is nothing to search.
+    /// not have, `Filter` for a filter that can't be or names a field that no record has, `Corrupt` where the file is damaged,
+    /// `Closed` and `CollectionNotFound` where there is nothing to search.
     pub fn run(self) -> Result<Vec<Hit>> {
-        let view = self.view.as_ref().map_err(|error| again(error))?;
-        let Some((name, vector)) = &self.vector else {
-            return Err(Error::InvalidOption { name: "vector", problem: "the search has none".into() });
-        };
-        let query = self.prepare(view, view.set.schema.searched_vector(name.as_deref())?, vector)?;
-        find(view, &query, self.restricted.as_deref())
+        let (view, place) = self.checked()?;
+        let mut query = self.prepare(view, place, self.given_vector()?)?;
+        Execution::new(view, place, &self.condition)?.hits(view, &mut query, &self, None)
+    }
+
+    /// Runs the search and tells how: the way taken through each segment, what the filter left, and the time it took.
+    ///
+    /// ```
+    /// use lodedb::{Database, Record, Schema, field};
+    ///
+    /// let db = Database::open(":memory:")?;
+    /// let docs = db.collection("docs", Schema::new(1))?;
+    /// docs.upsert((1..100).map(|n| Record::new(n).vector([n as f32]).field("even", n % 2 == 0)))?;
+    /// let explained = docs.search().vector([1.0]).filter(field("even").eq(true)).explain()?;
+    /// assert_eq!(explained.matches, 49);
+    /// println!("{explained}");
+    /// # Ok::<(), lodedb::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    pub fn explain(self) -> Result<Explain> {
+        let (view, place) = self.checked()?;
+        let mut query = self.prepare(view, place, self.given_vector()?)?;
+        Explain::of(view, &mut query, &self)
     }
 
     /// Runs the search for each of `vectors` in place of the one given to it, on all threads of the current rayon pool.
@@ -168,14 +236,11 @@ impl Search {
     /// # Errors
     /// As [`run`](Self::run); the first one met counts, and there are no hits then.
     pub fn run_many<V: Into<Vector>>(self, vectors: impl IntoIterator<Item = V>) -> Result<Vec<Vec<Hit>>> {
-        let view = self.view.as_ref().map_err(|error| again(error))?;
-        let place = self.place(view)?;
-        self.check_settings(&view.limits)?;
+        let (view, place) = self.checked()?;
         let vectors: Vec<Vector> = vectors.into_iter().map(Into::into).collect();
-        vectors
-            .par_iter()
-            .map(|vector| find(view, &self.prepare(view, place, vector)?, self.restricted.as_deref()))
-            .collect()
+        let execution = Execution::new(view, place, &self.condition)?;
+        let hits = |vector| execution.hits(view, &mut self.prepare(view, place, vector)?, &self, None);
+        vectors.par_iter().map(hits).collect()
     }
 
     /// The share of the true nearest records that the search finds with its settings, on average: `sample` records of the
@@ -197,24 +262,18 @@ impl Search {
     /// # Errors
     /// As [`run`](Self::run).
     pub fn measure_recall(self, sample: usize) -> Result<f32> {
-        let view = self.view.as_ref().map_err(|error| again(error))?;
-        let place = self.place(view)?;
-        let ty = view.set.schema.vectors()[place].ty();
-        self.check_settings(&view.limits)?;
+        let (view, place) = self.checked()?;
         if sample == 0 {
-            return Err(Error::InvalidOption {
-                name: "sample",
-                problem: "0, and at least 1 is right".into(),
-            });
+            let problem = "0, and at least 1 is right".into();
+            return Err(Error::InvalidOption { name: "sample", problem });
         }
-        let segments = by_size(view, place);
-        let probes = spread(&segments, sample);
-        let shares = probes.par_iter().map(|(segment, slot)| -> Result<Option<f32>> {
-            let vector = Vector::from_row(ty, segments[*segment].vector(place)?.rows.row(*slot)?.0);
-            let mut query = self.prepare(view, place, &vector)?;
-            let found = best(&segments, &query, Some((*segment, *slot)), None)?;
-            query.exact = true;
-            Ok(share_found(&found, &best(&segments, &query, Some((*segment, *slot)), None)?))
+        let execution = Execution::new(view, place, &self.condition)?;
+        let ty = view.set.schema.vectors()[place].ty();
+        let probes = execution.spread(sample);
+        let shares = probes.par_iter().map(|(segment, slot)| {
+            let row = execution.segments[*segment].vector(place)?.rows.row(*slot)?.0;
+            let vector = Vector::from_row(ty, row);
+            execution.recall(&mut self.prepare(view, place, &vector)?, (*segment, *slot))
         });
         let shares: Vec<f32> = shares.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect();
         match shares.is_empty() {
@@ -223,18 +282,31 @@ impl Search {
         }
     }
 
-    /// The place in the schema of the vector that is meant.
-    fn place(&self, view: &View) -> Result<usize> {
-        view.set.schema.searched_vector(self.vector.as_ref().and_then(|(name, _)| name.as_deref()))
+    /// The view, and the place in its schema of the vector that is meant, where all settings make sense.
+    fn checked(&self) -> Result<(&View, usize)> {
+        let view = self.view.as_ref().map_err(|error| again(error))?;
+        let name = self.vector.as_ref().and_then(|(name, _)| name.as_deref());
+        let place = view.set.schema.searched_vector(name)?;
+        self.check_settings(&view.limits)?;
+        self.condition.check(view)?;
+        if let Some(grouping) = &self.grouping {
+            check_field(view, &grouping.field)?;
+        }
+        Ok((view, place))
+    }
+
+    fn given_vector(&self) -> Result<&Vector> {
+        let missing = || Error::InvalidOption { name: "vector", problem: "the search has none".into() };
+        self.vector.as_ref().map(|(_, vector)| vector).ok_or_else(missing)
     }
 
     /// The search for `vector`, among those at a place of the schema.
     fn prepare<'v>(&self, view: &View, place: usize, vector: &'v Vector) -> Result<VectorQuery<'v>> {
-        self.check_settings(&view.limits)?;
         let schema = &view.set.schema.vectors()[place];
         let values = vector.checked_query(schema.name(), schema.ty())?;
         let scorer = ExactScorer::new(schema.ty(), &values);
-        let (k, effort, exact) = (self.k, self.effort, self.exact);
+        let (k, effort) = (self.k.unwrap_or(view.set.live()), self.effort);
+        let exact = self.exact || self.k.is_none();
         Ok(VectorQuery { vector: place, values, scorer, k, effort, exact })
     }
 
@@ -243,7 +315,24 @@ impl Search {
             0 => Err(Error::InvalidOption { name, problem: format!("0, and 1 to {limit} is right") }),
             _ => Limits::check(name, value, limit),
         };
-        check("k", self.k, limits.k)?;
+        match (self.k, self.min_score) {
+            (Some(k), _) => check("k", k, limits.k)?,
+            (None, Some(_)) => {}
+            (None, None) => {
+                let problem = "a search for all hits needs one, to say where they end".into();
+                return Err(Error::InvalidOption { name: "min_score", problem });
+            }
+        }
+        if self.min_score.is_some_and(f32::is_nan) {
+            return Err(Error::InvalidOption {
+                name: "min_score",
+                problem: "NaN, and a number is right".into(),
+            });
+        }
+        if self.grouping.as_ref().is_some_and(|grouping| grouping.most == 0) {
+            let problem = "0 hits with the same value, and at least 1 is right".into();
+            return Err(Error::InvalidOption { name: "group_by", problem });
+        }
         match self.effort {
             Effort::Width(ef) => check("ef", ef, limits.ef),
             Effort::Recall(recall) if RECALLS.contains(&recall) => Ok(()),
@@ -253,76 +342,21 @@ impl Search {
             }
         }
     }
-}
 
-/// The hits of a search.
-fn find(
-    view: &View,
-    query: &VectorQuery<'_>,
-    sets: Option<&Vec<(usize, crate::slots::SlotSet)>>,
-) -> Result<Vec<Hit>> {
-    let segments = by_size(view, query.vector);
-    let metric = view.set.schema.vectors()[query.vector].ty().metric;
-    let found = best(&segments, query, None, sets)?;
-    for found in &found {
-        segments[found.segment as usize].segment.prefetch_id(found.slot);
+    /// The least score of a hit.
+    pub(super) fn least_score(&self) -> Option<f32> {
+        self.min_score
     }
-    let hits = found.into_iter().map(|found| {
-        let segment = &segments[found.segment as usize].segment;
-        let (score, distance) = metric.score_and_distance(found.score);
-        let origin = Origin { segment: segment.clone(), slot: found.slot, _pin: view.set.pin.clone() };
-        Ok(Hit { id: segment.id(found.slot)?, score, distance, origin })
-    });
-    hits.collect()
-}
 
-/// The best records of all segments, without the hidden one, which is given as segment and slot. Each segment is told how
-/// good those are that were found in the ones before.
-fn best(
-    segments: &[&LiveSegment],
-    query: &VectorQuery<'_>,
-    hidden: Option<(usize, Slot)>,
-    sets: Option<&Vec<(usize, crate::slots::SlotSet)>>,
-) -> Result<Vec<Found>> {
-    let mut top = Top::new(query.k);
-    for (place, live) in segments.iter().enumerate() {
-        let hidden = hidden.filter(|(segment, _)| *segment == place).map(|(_, slot)| slot);
-        let filter = sets
-            .and_then(|sets| sets.iter().find(|(p, _)| *p == Arc::as_ptr(&live.segment) as usize))
-            .map(|(_, s)| s);
-        let known = Known { worst: top.worst(), filter, hidden };
-        live.search(query, known, &mut |score, slot| {
-            if hidden != Some(slot) {
-                top.offer(Found { score, segment: place as u32, slot });
-            }
-        })?;
+    /// How hits are grouped.
+    pub(super) fn grouping(&self) -> Option<&Grouping> {
+        self.grouping.as_ref()
     }
-    Ok(top.into_best())
-}
 
-/// Segments and slots of up to `count` records, spread over all.
-fn spread(segments: &[&LiveSegment], count: usize) -> Vec<(usize, Slot)> {
-    let total: usize = segments.iter().map(|live| live.live()).sum();
-    let all =
-        segments.iter().enumerate().flat_map(|(place, live)| live.slots().map(move |slot| (place, slot)));
-    all.step_by(total.div_ceil(count).max(1)).collect()
-}
-
-/// The share of the exact results that are among the found ones, or others with as good a score; `None` where there are no
-/// exact ones.
-fn share_found(found: &[Found], exact: &[Found]) -> Option<f32> {
-    let worst = exact.last()?.score;
-    let good = found.iter().filter(|found| found.score >= worst).count();
-    Some(good.min(exact.len()) as f32 / exact.len() as f32)
-}
-
-/// The segments with records, in the order in which they are searched: the largest graph first, because what it finds
-/// shortens the search of the others.
-fn by_size(view: &View, vector: usize) -> Vec<&LiveSegment> {
-    let mut segments: Vec<&LiveSegment> = view.set.segments().filter(|live| live.live() > 0).collect();
-    let has_graph = |live: &LiveSegment| live.vector(vector).is_ok_and(|part| part.index.is_some());
-    segments.sort_by_key(|live| Reverse((has_graph(live), live.live())));
-    segments
+    /// What a record has to pass.
+    pub(super) fn condition(&self) -> &Condition {
+        &self.condition
+    }
 }
 
 /// The same error once more: the builder may be run again.
@@ -334,68 +368,5 @@ fn again(error: &Error) -> Error {
         }
         Error::Corrupt(corruption) => Error::Corrupt(corruption.clone()),
         other => Error::io("read the database", std::io::Error::other(other.to_string())),
-    }
-}
-
-/// A record found by a search. Its fields are read when they are asked for, so a hit that is kept keeps the room of what
-/// is deleted meanwhile from being used again, as a [`Snapshot`](crate::Snapshot) does.
-///
-/// `score` is larger for better hits with every metric: the cosine, the dot product, or the negated distance.
-/// `distance` is the metric's own: 1 - cosine, the negated dot product, the Euclidean distance (not squared), or the
-/// number of bits that differ.
-#[derive(Clone)]
-pub struct Hit {
-    id: RecordId,
-    score: f32,
-    distance: f32,
-    origin: Origin,
-}
-
-#[derive(Clone)]
-struct Origin {
-    segment: Arc<Segment>,
-    slot: Slot,
-    _pin: Pin,
-}
-
-impl Hit {
-    /// The record's id.
-    #[must_use]
-    pub fn id(&self) -> &RecordId {
-        &self.id
-    }
-
-    /// How good the hit is; larger is better.
-    #[must_use]
-    pub fn score(&self) -> f32 {
-        self.score
-    }
-
-    /// How far the record's vector is from the query; smaller is nearer.
-    #[must_use]
-    pub fn distance(&self) -> f32 {
-        self.distance
-    }
-
-    /// The record's fields.
-    ///
-    /// # Errors
-    /// `Corrupt` where the file is damaged there.
-    pub fn fields(&self) -> Result<Fields> {
-        self.origin.segment.fields(self.origin.slot)
-    }
-
-    /// The whole record: id, vectors and fields.
-    ///
-    /// # Errors
-    /// `Corrupt` where the file is damaged there.
-    pub fn record(&self) -> Result<Record> {
-        self.origin.segment.record(self.origin.slot)
-    }
-}
-
-impl fmt::Debug for Hit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Hit {{ id: {}, score: {}, distance: {} }}", self.id, self.score, self.distance)
     }
 }

@@ -35,6 +35,7 @@ pub(crate) struct SegmentEntry {
     len: u32,
     ids: Place,
     fields: Place,
+    field_index: Option<Place>,
     vectors: Vec<VectorEntry>,
     dead: Option<Place>,
 }
@@ -60,11 +61,13 @@ impl SegmentEntry {
     pub(crate) fn describe(live: &LiveSegment, extents: &mut ExtentList) -> Result<Self> {
         let segment = &live.segment;
         let (ids, fields) = (extents.place(segment.ids.part())?, extents.place(segment.fields.part())?);
+        let field_index = segment.filters.part().map(|part| extents.place(part)).transpose()?;
         let vectors = segment.vectors().iter().map(|vector| VectorEntry::describe(vector, extents));
         Ok(Self {
             len: segment.len(),
             ids,
             fields,
+            field_index,
             vectors: vectors.collect::<Result<_>>()?,
             dead: live.dead_part.as_ref().map(|part| extents.place(part)).transpose()?,
         })
@@ -83,6 +86,7 @@ impl SegmentEntry {
             self.len,
             IdTable::open(file.part("ids", self.ids)?, len)?,
             FieldTable::open(file.part("fields", self.fields)?, len)?,
+            self.field_index.map(|place| file.part("field index", place)).transpose()?,
             vectors.collect::<Result<_>>()?,
         );
         let dead_part = self.dead.map(|place| file.part("tombstones", place)).transpose()?;

@@ -9,6 +9,7 @@ use super::part::Part;
 use super::part::Target;
 use crate::error::Error;
 use crate::error::Result;
+use crate::field_index::Records;
 use crate::ids::Slot;
 use crate::metadata;
 use crate::metadata::Fields;
@@ -72,6 +73,16 @@ impl FieldTable {
         }
     }
 
+    /// Number of slots.
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// The encoded fields of all slots, in order.
+    pub(crate) fn all(&self) -> impl Iterator<Item = Result<&[u8]>> {
+        (0..self.len as Slot).map(|slot| self.encoded(slot))
+    }
+
     /// The fields at `slot`.
     pub(crate) fn fields(&self, slot: Slot) -> Result<Fields> {
         metadata::decode(self.encoded(slot)?)
@@ -81,6 +92,12 @@ impl FieldTable {
     pub(crate) fn verify(&self) -> Result<()> {
         self.part.verify()?;
         (0..self.len as Slot).try_for_each(|slot| self.fields(slot).map(drop))
+    }
+}
+
+impl Records for FieldTable {
+    fn encoded(&self, slot: Slot) -> Result<&[u8]> {
+        self.encoded(slot)
     }
 }
 
@@ -104,7 +121,8 @@ mod tests {
         let ids: Vec<IdRef<'_>> = (0..len).map(IdRef::U64).collect();
         let ids = IdTable::write(&Target::Memory, IdKind::U64, &ids).unwrap();
         let schema = Arc::new(Schema::named([]));
-        let mut live = LiveSegment::new(Arc::new(Segment::new(schema, len as u32, ids, fields, vec![])));
+        let mut live =
+            LiveSegment::new(Arc::new(Segment::new(schema, len as u32, ids, fields, None, vec![])));
         (0..len as Slot).filter(|slot| slot % 2 == 1).for_each(|slot| live.bury(slot));
         live
     }

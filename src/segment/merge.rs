@@ -8,7 +8,8 @@
 //! slot's row is.
 //!
 //! In memory while a graph is built: codes and graph of all records (and the graph's edge lengths), and 16 bytes a
-//! record; without a graph 16 bytes a record. Vectors and fields are streamed.
+//! record; without a graph 16 bytes a record. Vectors and fields are streamed; the index on the fields is made in memory
+//! after the graph (see [`field_index`](crate::field_index)).
 
 use super::FieldTable;
 use super::IdRef;
@@ -23,6 +24,7 @@ use super::VectorPart;
 use super::calibrate::Subject;
 use super::calibrate::calibrate;
 use super::calibration::Calibration;
+use super::filter_index;
 use super::part::Part;
 use super::rows::RowBlock;
 use super::rows::block_bytes;
@@ -123,7 +125,8 @@ impl Merge<'_> {
             vectors.push(VectorPart { rows, index });
         }
         let (ids, fields) = (self.write_ids(&origins, target)?, self.write_fields(&origins, target)?);
-        let segment = Segment::new(self.schema.clone(), origins.len() as u32, ids, fields, vectors);
+        let index = self.write_field_index(&fields, target)?;
+        let segment = Segment::new(self.schema.clone(), origins.len() as u32, ids, fields, index, vectors);
         Ok(Some(Merged { segment, moved: self.moved(&origins) }))
     }
 
@@ -226,6 +229,17 @@ impl Merge<'_> {
         let texts = ids.iter().map(|id| if let IdRef::Str(text) = id { text.len() } else { 0 });
         self.check_total("ids", texts.sum(), |segment| segment.ids.part().len())?;
         IdTable::write(target, self.sources[0].segment.id_kind(), &ids)
+    }
+
+    /// The index on the fields, where the segment goes into the file; one in memory makes it when it is asked for.
+    fn write_field_index(&self, fields: &FieldTable, target: &Target<'_>) -> Result<Option<Part>> {
+        match target {
+            Target::Memory => Ok(None),
+            Target::Store(_) => {
+                let bytes = filter_index::build(fields.len(), fields.all(), self.schema.unindexed_fields())?;
+                target.whole_part("field index", bytes).map(Some)
+            }
+        }
     }
 
     /// Fails where the records to be written have more bytes than their sources: in a damaged table they overlap, and

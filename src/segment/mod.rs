@@ -3,6 +3,7 @@
 //! ```text
 //! Segment          ids     slot -> id, id -> slot          (id_table)
 //!                  fields  slot -> encoded fields          (field_table)
+//!                  index on the fields, for filters        (filter_index)
 //!                  vectors, each:  rows   slot -> stored vector           (rows)
 //!                                  index  codes and graph, when sealed    (index)
 //! LiveSegment      a segment and its tombstones: the slots whose records were deleted or replaced
@@ -28,6 +29,7 @@ mod calibration;
 mod catalog;
 mod costs;
 mod field_table;
+mod filter_index;
 mod filtered;
 mod id_table;
 mod index;
@@ -67,14 +69,21 @@ pub use schema::Schema;
 pub use schema::VectorSchema;
 pub(crate) use schema::check_name;
 pub(crate) use search::Known;
+pub(crate) use search::Route;
 pub(crate) use search::VectorQuery;
+pub(crate) use search::Work;
 pub(crate) use set::SegmentSet;
 
+use self::filter_index::FilterIndex;
 use crate::error::Result;
+use crate::field_index::FieldIndex;
+use crate::field_index::Words;
+use crate::filter::Filter;
 use crate::ids::IdKind;
 use crate::ids::RecordId;
 use crate::ids::Slot;
 use crate::metadata::Fields;
+use crate::slots::SlotSet;
 use parking_lot::Mutex;
 use roaring::RoaringBitmap;
 use std::sync::Arc;
@@ -86,6 +95,7 @@ pub(crate) struct Segment {
     len: u32,
     ids: IdTable,
     fields: FieldTable,
+    filters: FilterIndex,
     vectors: Vec<VectorPart>,
     /// Slots in the order of their ids, made at first use by [`Segment::slots_by_id`]: 4 bytes a record in memory.
     by_id: Mutex<Option<Arc<Vec<Slot>>>>,
@@ -105,9 +115,11 @@ impl Segment {
         len: u32,
         ids: IdTable,
         fields: FieldTable,
+        field_index: Option<Part>,
         vectors: Vec<VectorPart>,
     ) -> Self {
-        Self { schema, len, ids, fields, vectors, by_id: Mutex::new(None) }
+        let filters = FilterIndex::new(field_index);
+        Self { schema, len, ids, fields, filters, vectors, by_id: Mutex::new(None) }
     }
 
     /// Number of slots, dead ones included.
@@ -151,6 +163,7 @@ impl Segment {
     pub(crate) fn for_each_part(&self, f: &mut dyn FnMut(&Part)) {
         f(self.ids.part());
         f(self.fields.part());
+        self.filters.part().into_iter().for_each(&mut *f);
         for vector in &self.vectors {
             vector.rows.blocks().iter().for_each(|block| f(&block.part));
             vector.rows.map().into_iter().for_each(&mut *f);
@@ -186,6 +199,16 @@ impl Segment {
         self.fields.fields(slot)
     }
 
+    /// Gives `f` the index on the fields. Where there is none in the file, the first call makes it in memory.
+    pub(crate) fn with_field_index<R>(&self, f: impl FnOnce(&FieldIndex<'_>) -> Result<R>) -> Result<R> {
+        self.filters.with(&self.fields, self.schema.unindexed_fields(), f)
+    }
+
+    /// The slots whose records pass a filter, dead ones among them. `words` answers what is asked of words.
+    pub(crate) fn matching(&self, filter: &Filter, words: &Words<'_>) -> Result<Arc<SlotSet>> {
+        self.filters.matching(&self.fields, self.schema.unindexed_fields(), filter, words)
+    }
+
     /// The whole record at `slot`.
     pub(crate) fn record(&self, slot: Slot) -> Result<Record> {
         let mut record = Record::new(self.id(slot)?).with_fields(self.fields(slot)?);
@@ -212,6 +235,9 @@ impl Segment {
     pub(crate) fn verify(&self) -> Result<()> {
         self.ids.verify()?;
         self.fields.verify()?;
+        if self.filters.part().is_some() {
+            self.with_field_index(|index| index.verify())?;
+        }
         for vector in &self.vectors {
             vector.rows.verify()?;
             vector.index.iter().try_for_each(VectorIndex::verify)?;
@@ -240,6 +266,12 @@ impl LiveSegment {
     /// Number of records.
     pub(crate) fn live(&self) -> usize {
         self.segment.len() as usize - self.dead.len() as usize
+    }
+
+    /// The slots whose records pass a filter and live.
+    pub(crate) fn matching(&self, filter: &Filter, words: &Words<'_>) -> Result<Arc<SlotSet>> {
+        let matching = self.segment.matching(filter, words)?;
+        Ok(if self.dead.is_empty() { matching } else { Arc::new(matching.without(&self.dead)) })
     }
 
     /// The slot of `id` where it is alive.
@@ -286,8 +318,9 @@ impl LiveSegment {
         }
         let ids = IdTable::open(f("ids", segment.ids.part())?, len)?;
         let fields = FieldTable::open(f("fields", segment.fields.part())?, len)?;
+        let index = segment.filters.part().map(|part| f("field index", part)).transpose()?;
         let dead_part = self.dead_part.as_ref().map(|part| f("tombstones", part)).transpose()?;
-        let segment = Segment::new(segment.schema.clone(), segment.len, ids, fields, vectors);
+        let segment = Segment::new(segment.schema.clone(), segment.len, ids, fields, index, vectors);
         Ok(Self { segment: Arc::new(segment), dead: self.dead.clone(), dead_part })
     }
 }

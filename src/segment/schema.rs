@@ -35,6 +35,8 @@ pub struct Schema {
     vectors: Vec<VectorSchema>,
     id_kind: Option<IdKind>,
     graph: GraphParams,
+    /// Paths of fields without an index, ascending.
+    unindexed: Vec<String>,
 }
 
 /// One vector of a [`Schema`]: its name, dimensions, stored type and metric, and the form in which it is searched.
@@ -141,7 +143,12 @@ impl Schema {
 
     /// Several vectors by name; each record has all of them.
     pub fn named(vectors: impl IntoIterator<Item = VectorSchema>) -> Self {
-        Self { vectors: vectors.into_iter().collect(), id_kind: None, graph: GraphParams::default() }
+        Self {
+            vectors: vectors.into_iter().collect(),
+            id_kind: None,
+            graph: GraphParams::default(),
+            unindexed: Vec::new(),
+        }
     }
 
     /// How vectors are compared, for all vectors declared so far. Default: [`Metric::Cosine`].
@@ -177,6 +184,21 @@ impl Schema {
     pub fn graph(mut self, params: GraphParams) -> Self {
         self.graph = params;
         self
+    }
+
+    /// Fields, by their names or dotted paths, that get no index. Filters on them work all the same, but read the records, one
+    /// by one. It saves the room of the index where values are all different and never filtered by.
+    #[must_use]
+    pub fn unindexed(mut self, fields: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.unindexed.extend(fields.into_iter().map(Into::into));
+        self.unindexed.sort_unstable();
+        self.unindexed.dedup();
+        self
+    }
+
+    /// The paths of fields without an index.
+    pub(crate) fn unindexed_fields(&self) -> &[String] {
+        &self.unindexed
     }
 
     /// The vectors, in the order declared.
@@ -221,6 +243,9 @@ impl Schema {
                 return Err(Error::Schema { problem: format!("vector '{}' is declared twice", vector.name) });
             }
         }
+        for path in &self.unindexed {
+            path.split('.').try_for_each(|name| check_name("field", name, limits))?;
+        }
         self.graph.validate()
     }
 
@@ -243,6 +268,9 @@ impl Schema {
             }
             (Some(found), Some(wanted)) if found != wanted => {
                 format!("its ids are of kind {found}, not {wanted}")
+            }
+            _ if !wanted.unindexed.is_empty() && self.unindexed != wanted.unindexed => {
+                format!("its fields without an index are {:?}, not {:?}", self.unindexed, wanted.unindexed)
             }
             _ => return Ok(()),
         };

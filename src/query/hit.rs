@@ -1,0 +1,74 @@
+//! [`Hit`]: a record found by a search.
+
+use crate::error::Result;
+use crate::ids::RecordId;
+use crate::ids::Slot;
+use crate::metadata::Fields;
+use crate::segment::Record;
+use crate::segment::Segment;
+use crate::storage::Pin;
+use std::fmt;
+use std::sync::Arc;
+
+/// A record found by a search. Its fields are read when they are asked for, so a hit that is kept keeps the room of what
+/// is deleted meanwhile from being used again, as a [`Snapshot`](crate::Snapshot) does.
+///
+/// `score` is larger for better hits with every metric: the cosine, the dot product, or the negated distance.
+/// `distance` is the metric's own: 1 - cosine, the negated dot product, the Euclidean distance (not squared), or the
+/// number of bits that differ.
+#[derive(Clone)]
+pub struct Hit {
+    pub(super) id: RecordId,
+    pub(super) score: f32,
+    pub(super) distance: f32,
+    pub(super) origin: Origin,
+}
+
+#[derive(Clone)]
+pub(super) struct Origin {
+    pub(super) segment: Arc<Segment>,
+    pub(super) slot: Slot,
+    pub(super) _pin: Pin,
+}
+
+impl Hit {
+    /// The record's id.
+    #[must_use]
+    pub fn id(&self) -> &RecordId {
+        &self.id
+    }
+
+    /// How good the hit is; larger is better.
+    #[must_use]
+    pub fn score(&self) -> f32 {
+        self.score
+    }
+
+    /// How far the record's vector is from the query; smaller is nearer.
+    #[must_use]
+    pub fn distance(&self) -> f32 {
+        self.distance
+    }
+
+    /// The record's fields.
+    ///
+    /// # Errors
+    /// `Corrupt` where the file is damaged there.
+    pub fn fields(&self) -> Result<Fields> {
+        self.origin.segment.fields(self.origin.slot)
+    }
+
+    /// The whole record: id, vectors and fields.
+    ///
+    /// # Errors
+    /// `Corrupt` where the file is damaged there.
+    pub fn record(&self) -> Result<Record> {
+        self.origin.segment.record(self.origin.slot)
+    }
+}
+
+impl fmt::Debug for Hit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Hit {{ id: {}, score: {}, distance: {} }}", self.id, self.score, self.distance)
+    }
+}
