@@ -13,6 +13,7 @@ use std::path::PathBuf;
 #[allow(dead_code, unreachable_pub, reason = "a crate of its own, of which each test uses a part")]
 mod fuzz;
 
+use fuzz::filter_parse;
 use fuzz::format;
 use fuzz::log_tail;
 use fuzz::open_bytes;
@@ -126,6 +127,50 @@ fn ops_model_seeds() -> Vec<(String, Vec<u8>)> {
     let mut numbers = Numbers(3);
     let seed = |at| (format!("{at:02}"), (0..300 + at * 30).map(|_| numbers.next() as u8).collect());
     (0..30).map(seed).collect()
+}
+
+/// Every form of the language, in both of its writings, and those that are nearly one.
+fn filter_parse_seeds() -> Vec<(String, Vec<u8>)> {
+    const FILTERS: [&str; 30] = [
+        "year >= 1848 and tags in ('gold','silver') and not exists(draft)",
+        "a = 1 or a == -2.5e3 and not (b != 'x' or c <> \"y\")",
+        "a < 1 and a <= true and a > null and a >= 9223372036854775807",
+        "a between 1 and 2 or a not between '1849-01-31' and '2000-02-29T12:00:00.5+01:00'",
+        "tags contains 'a' and tags contains any ('b', [1, 2.0]) and tags not contains all ()",
+        "a starts with 'On ' or not a not starts with 'x'",
+        "draft and not draft and a is null and a is not null and missing(b.c)",
+        "words(title, 'gold mine') or within(place, 38.775, -4.848, 20000) or inside(p, 36, -9.5, 43.8, 3.3)",
+        "`odd name`.`tick``ed`.`and` = datetime('1849-01-31T12:00:00Z') and p = point(1, -0.0)",
+        r"a = 'it''s \'so\' \n\r\t\b\f\/\\ \u00e9\ud83d\udc8e\x41\U0001f48e'",
+        "true and false or not true",
+        "((((((((((a))))))))))",
+        "not not not not not a",
+        "(a or b) and (c or (d and (e or f)))",
+        "a = 1e999 or a = 99999999999999999999 or a = 0.1x",
+        "a => 1 && b =< 2 || !c",
+        "year >= gold",
+        "a in (1 2)",
+        "\u{e9}t\u{e9} = '\u{1f48e}' and 5 < year",
+        r#"{}"#,
+        r#"{"year": {"$gte": 1848, "$lt": 1855}, "tags": {"$in": ["gold", "silver"]}, "draft": {"$exists": false}}"#,
+        r#"{"$and": [{"a": 1}, {"$or": [{"b": null}, {"c": [1, 2.5, "x", [true]]}]}, {"$not": {"d": {"$ne": 1}}}]}"#,
+        r#"{"a": {"$eq": 1, "$gt": 0.5, "$lte": "x", "$nin": [], "$not": {"$gt": 5, "$not": {"$lt": 7}}}}"#,
+        r#"{"a": {"$contains": 1}, "b": {"$contains_any": [1]}, "c": {"$contains_all": [1, 2]}, "d.e": {"$prefix": "x"}}"#,
+        r#"{"t": {"$text": "gold mine"}, "p": {"$geo_radius": {"center": {"lat": 1, "lon": 2}, "meters": 5}}}"#,
+        r#"{"p": {"$geo_box": {"south_west": [-1, 170], "north_east": [1, -170.5]}}, "q": {"lat": 1, "lon": 2}}"#,
+        r#"{"lat": 1, "lon": 2}"#,
+        r#"{"a": {"$gte2": 1}}"#,
+        r#"{"a": {"b": 1}, "$and": 5, "$nor": [], "$not": []}"#,
+        r#"{"p": {"$geo_radius": {"centre": [91, 0], "meters": -1}}}"#,
+    ];
+    let seed = |(at, text): (usize, &&str)| (format!("{at:02}"), text.as_bytes().to_vec());
+    FILTERS.iter().enumerate().map(seed).collect()
+}
+
+#[test]
+fn any_text_is_a_filter_or_an_error() {
+    write_seeds("filter_parse", filter_parse_seeds());
+    assert!(replay("filter_parse", filter_parse::run) >= 30);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! What the fuzz targets do with their input. Nothing here needs libFuzzer: `tests/fuzz_corpora.rs` includes this
 //! file and replays the corpora on stable Rust.
 //!
+//! - [`filter_parse`]: any text as a filter.
 //! - [`open_bytes`]: any bytes as a file.
 //! - [`log_tail`]: any frames as the log of a good file.
 //! - [`ops_model`]: any operations, and any failing call, against a model.
@@ -8,6 +9,7 @@
 //! - [`image`]: a backend over bytes that are not copied. [`samples`]: small databases to begin from.
 
 pub mod exercise;
+pub mod filter_parse;
 pub mod format;
 pub mod image;
 pub mod log_tail;
