@@ -1,17 +1,13 @@
 //! Fields as bytes and back; the layout stands in the module's documentation.
 
-use super::DateTime;
 use super::Fields;
-use super::GeoPoint;
 use super::MAX_DEPTH;
 use super::Value;
-use crate::codec::ByteReader;
+use super::reader::FieldReader;
+use super::reader::Token;
 use crate::codec::ByteWriter;
 use crate::error::Result;
 use std::collections::BTreeMap;
-
-/// The part named in errors about encoded fields.
-const PART: &str = "fields";
 
 /// Appends `fields` to `out`; the error says which field can't be stored, and why.
 pub(crate) fn encode(fields: &Fields, out: &mut ByteWriter) -> Result<(), String> {
@@ -80,16 +76,17 @@ fn encode_value(value: &Value, out: &mut ByteWriter, depth: usize) -> Result<(),
 
 /// The fields in `bytes`, which hold nothing else.
 pub(crate) fn decode(bytes: &[u8]) -> Result<Fields> {
-    let mut reader = ByteReader::new(PART, bytes);
-    let map = decode_map(&mut reader, 0)?;
+    let mut reader = FieldReader::new(bytes);
+    let count = reader.count()?;
+    let map = decode_map(&mut reader, count, 0)?;
     reader.finish()?;
     Ok(Fields::from(map))
 }
 
-fn decode_map(reader: &mut ByteReader<'_>, depth: usize) -> Result<BTreeMap<String, Value>> {
+fn decode_map(reader: &mut FieldReader<'_>, count: usize, depth: usize) -> Result<BTreeMap<String, Value>> {
     let mut map = BTreeMap::new();
-    for _ in 0..reader.count(2)? {
-        let name = reader.string()?.to_owned();
+    for _ in 0..count {
+        let name = reader.name()?.to_owned();
         let value = decode_value(reader, depth + 1)?;
         if map.insert(name, value).is_some() {
             return Err(reader.error("a name appears twice"));
@@ -98,44 +95,32 @@ fn decode_map(reader: &mut ByteReader<'_>, depth: usize) -> Result<BTreeMap<Stri
     Ok(map)
 }
 
-fn decode_value(reader: &mut ByteReader<'_>, depth: usize) -> Result<Value> {
-    if depth > MAX_DEPTH {
-        return Err(reader.error("nested too deep"));
-    }
-    Ok(match reader.u8()? {
-        0 => Value::Null,
-        1 => Value::Bool(false),
-        2 => Value::Bool(true),
-        3 => {
-            let zigzag = reader.varint()?;
-            Value::I64((zigzag >> 1) as i64 ^ -((zigzag & 1) as i64))
-        }
-        4 => match reader.f64()? {
-            number if number.is_finite() => Value::F64(number),
-            _ => return Err(reader.error("a number that is not finite")),
-        },
-        5 => Value::Str(reader.string()?.to_owned()),
-        6 => Value::DateTime(DateTime::from_unix_micros(reader.u64()? as i64)),
-        7 => match GeoPoint::new(reader.f64()?, reader.f64()?) {
-            Some(place) => Value::Geo(place),
-            None => return Err(reader.error("a place outside the globe")),
-        },
-        8 => {
-            let count = reader.count(1)?;
+fn decode_value(reader: &mut FieldReader<'_>, depth: usize) -> Result<Value> {
+    reader.check_depth(depth)?;
+    Ok(match reader.token()? {
+        Token::Null => Value::Null,
+        Token::Bool(truth) => Value::Bool(truth),
+        Token::I64(number) => Value::I64(number),
+        Token::F64(number) => Value::F64(number),
+        Token::Str(text) => Value::Str(text.to_owned()),
+        Token::DateTime(instant) => Value::DateTime(instant),
+        Token::Geo(place) => Value::Geo(place),
+        Token::Array(count) => {
             let mut values = Vec::new();
             for _ in 0..count {
                 values.push(decode_value(reader, depth + 1)?);
             }
             Value::Array(values)
         }
-        9 => Value::Map(decode_map(reader, depth)?),
-        tag => return Err(reader.error(format!("unknown kind of value {tag}"))),
+        Token::Map(count) => Value::Map(decode_map(reader, count, depth)?),
     })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::metadata::DateTime;
+    use crate::metadata::GeoPoint;
     use proptest::prelude::*;
 
     fn any_value() -> impl Strategy<Value = Value> {

@@ -18,12 +18,15 @@
 mod codec;
 mod datetime;
 mod json;
+mod reader;
 mod value;
 
 pub(crate) use codec::decode;
 pub(crate) use codec::encode;
 pub(crate) use codec::encoded_len;
 pub use datetime::DateTime;
+pub(crate) use reader::FieldReader;
+pub(crate) use reader::Token;
 pub use value::Fields;
 pub use value::GeoPoint;
 pub use value::Value;
