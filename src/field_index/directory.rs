@@ -83,7 +83,7 @@ impl Set {
         if bitmap.len() != u64::from(self.len) {
             return Err(corrupt(self.start, "a set does not have as many slots as it should"));
         }
-        let mut out = Gather::new(limit, self.len as usize);
+        let mut out = Gather::new(limit, self.len as usize, 1);
         bitmap.read(&mut out)?;
         Ok(out.finish())
     }

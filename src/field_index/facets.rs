@@ -2,7 +2,7 @@
 
 use super::column::ColumnView;
 use super::column::Kind;
-use super::gather::Gather;
+use super::gather::Count;
 use super::view::FieldIndex;
 use crate::error::Result;
 use crate::metadata::Value;
@@ -60,12 +60,11 @@ impl FieldIndex<'_> {
                 ordinals.count(passing.iter(), &mut counts)?;
             }
             (Some(passing), _) => {
+                let (bits, limit) = (passing.to_bits(), self.limit());
                 for (entry, count) in (0..).zip(&mut counts) {
-                    let range = entry..entry + 1;
-                    let expected = view.postings.count(&range)? as usize;
-                    let mut slots = Gather::new(self.limit(), expected);
-                    view.postings.read(range, &mut slots)?;
-                    *count = slots.count_in(passing);
+                    let mut slots = Count { bits: &bits, limit, found: 0 };
+                    view.postings.read(entry..entry + 1, &mut slots)?;
+                    *count = slots.found;
                 }
             }
         }

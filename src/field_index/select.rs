@@ -22,8 +22,15 @@ pub(super) struct Run<'a> {
 }
 
 impl Run<'_> {
-    /// The slots that have one of the values.
-    pub(super) fn slots(&self) -> Result<SlotSet> {
+    /// The slots that have one of the values; of those outside `within` some may be missing.
+    pub(super) fn slots(&self, within: Option<&SlotSet>) -> Result<SlotSet> {
+        // So few slots are looked at faster than those of many values are put together.
+        let few = within.filter(|within| within.len() < self.view.slots_of_pass());
+        if let Some(few) = few
+            && let Some(slots) = self.view.slots_among(&self.ranges, few)?
+        {
+            return Ok(slots);
+        }
         self.view.slots(&self.ranges)
     }
 
