@@ -60,11 +60,14 @@ impl SlotSet {
             *last &= (1 << (limit % 64)) - 1;
         }
         let len: usize = bits.iter().map(|word| word.count_ones() as usize).sum();
-        let mut set = Self { limit, len, form: Form::Bits(bits) };
-        if len * THIN < limit as usize {
-            set.form = Form::List(set.iter().collect());
+        if len * THIN >= limit as usize {
+            return Self { limit, len, form: Form::Bits(bits) };
         }
-        set
+        let mut slots = Vec::with_capacity(len);
+        for (place, word) in (0..).zip(&bits) {
+            slots.extend(Slots { list: &[], words: &[], word: *word, base: place * 64 });
+        }
+        Self { limit, len, form: Form::List(slots) }
     }
 
     /// One more than the largest slot that could be in the set.
@@ -151,8 +154,9 @@ impl SlotSet {
                 self.limit,
                 bits.iter().zip(others).map(|(word, other)| word & other).collect(),
             ),
-            (Form::List(slots), _) => self.keep(slots, |slot| other.contains(slot)),
-            (_, Form::List(slots)) => self.keep(slots, |slot| self.contains(slot)),
+            (Form::List(slots), Form::List(others)) if slots.len() > others.len() => other.keep_if(others, self, true),
+            (Form::List(slots), _) => self.keep_if(slots, other, true),
+            (_, Form::List(slots)) => self.keep_if(slots, self, true),
         }
     }
 
@@ -160,7 +164,7 @@ impl SlotSet {
     #[must_use]
     pub(crate) fn and_not(&self, other: &Self) -> Self {
         match (&self.form, &other.form) {
-            (Form::List(slots), _) => self.keep(slots, |slot| !other.contains(slot)),
+            (Form::List(slots), _) => self.keep_if(slots, other, false),
             (Form::Bits(bits), Form::Bits(others)) => Self::from_bits(
                 self.limit,
                 bits.iter().zip(others).map(|(word, other)| word & !other).collect(),
@@ -198,7 +202,10 @@ impl SlotSet {
     #[must_use]
     pub(crate) fn without(&self, bitmap: &RoaringBitmap) -> Self {
         match &self.form {
-            Form::List(slots) => self.keep(slots, |slot| !bitmap.contains(slot)),
+            Form::List(slots) => {
+                let kept = slots.iter().copied().filter(|slot| !bitmap.contains(*slot));
+                Self::from_ascending(self.limit, kept.collect())
+            }
             Form::Bits(bits) => {
                 let mut bits = bits.clone();
                 for slot in bitmap {
@@ -211,8 +218,15 @@ impl SlotSet {
         }
     }
 
-    fn keep(&self, slots: &[Slot], f: impl Fn(Slot) -> bool) -> Self {
-        Self::from_ascending(self.limit, slots.iter().copied().filter(|slot| f(*slot)).collect())
+    /// Those of ascending slots that are in `other`, or are not.
+    fn keep_if(&self, slots: &[Slot], other: &Self, within: bool) -> Self {
+        // Making bits of a list pays where so many slots would be searched for in it.
+        if matches!(other.form, Form::List(_)) && slots.len() * 8 > words(self.limit) {
+            let bits = Self { limit: self.limit, len: other.len, form: Form::Bits(other.bits().into_owned()) };
+            return self.keep_if(slots, &bits, within);
+        }
+        let kept = slots.iter().copied().filter(|slot| other.contains(*slot) == within);
+        Self::from_ascending(self.limit, kept.collect())
     }
 }
 

@@ -4,7 +4,7 @@
 //! each container, checks it, and is then asked slot by slot. The module's documentation has the measurement.
 
 use super::corrupt;
-use super::gather::Gather;
+use super::gather::Sink;
 use crate::error::Result;
 use crate::ids::Slot;
 use roaring::RoaringBitmap;
@@ -68,7 +68,7 @@ impl<'a> Bitmap<'a> {
     }
 
     /// Adds the slots to `out`.
-    pub(super) fn read(&self, out: &mut Gather) -> Result<()> {
+    pub(super) fn read(&self, out: &mut impl Sink) -> Result<()> {
         let short = || corrupt(0, "a bitmap that is cut off");
         let mut rest = self.containers;
         let mut last = None;
@@ -85,8 +85,7 @@ impl<'a> Bitmap<'a> {
                 false if len > LARGEST_ARRAY => Some(8192),
                 false => Some(2 * len),
             };
-            let (container, after) =
-                bytes.and_then(|bytes| rest.split_at_checked(bytes)).ok_or_else(short)?;
+            let (container, after) = bytes.and_then(|bytes| rest.split_at_checked(bytes)).ok_or_else(short)?;
             rest = after;
             if is_runs {
                 read_runs(container.get(2..).unwrap_or_default(), base, len, out)?;
@@ -100,7 +99,7 @@ impl<'a> Bitmap<'a> {
     }
 }
 
-fn read_array(lows: &[[u8; 2]], base: u32, out: &mut Gather) -> Result<()> {
+fn read_array(lows: &[[u8; 2]], base: u32, out: &mut impl Sink) -> Result<()> {
     let mut next = 0;
     for low in lows {
         let low = u32::from(u16::from_le_bytes(*low));
@@ -113,7 +112,7 @@ fn read_array(lows: &[[u8; 2]], base: u32, out: &mut Gather) -> Result<()> {
     Ok(())
 }
 
-fn read_bits(container: &[u8], base: u32, len: usize, out: &mut Gather) -> Result<()> {
+fn read_bits(container: &[u8], base: u32, len: usize, out: &mut impl Sink) -> Result<()> {
     let words = || container.as_chunks().0.iter().map(|word| u64::from_le_bytes(*word));
     if words().map(|word| word.count_ones() as usize).sum::<usize>() != len {
         return Err(corrupt(0, "a bitmap does not have as many slots as it says"));
@@ -121,7 +120,7 @@ fn read_bits(container: &[u8], base: u32, len: usize, out: &mut Gather) -> Resul
     out.words(base as usize / 64, words())
 }
 
-fn read_runs(container: &[u8], base: u32, len: usize, out: &mut Gather) -> Result<()> {
+fn read_runs(container: &[u8], base: u32, len: usize, out: &mut impl Sink) -> Result<()> {
     let (mut next, mut found) = (0, 0);
     for run in container.as_chunks::<4>().0 {
         let first = u32::from(u16::from_le_bytes([run[0], run[1]]));

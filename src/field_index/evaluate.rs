@@ -56,7 +56,7 @@ impl<'a> FieldIndex<'a> {
             FilterNode::Not(filter) => Ok(self.within(filter, within, words)?.complement()),
             FilterNode::Field(path, Test::Words(query)) => words(path, query),
             FilterNode::Field(path, test) => {
-                let answer = self.test(path, test)?;
+                let answer = self.test(path, test, within)?;
                 self.look_at_records(filter, answer, within)
             }
         }
@@ -88,9 +88,7 @@ impl<'a> FieldIndex<'a> {
     /// filters that are left are returned.
     fn in_ranges<'f>(&self, filters: &'f [Filter], found: &mut Option<SlotSet>) -> Result<Vec<&'f Filter>> {
         let is_range = |filter: &Filter| match filter.node() {
-            FilterNode::Field(path, Test::Compare(comparison, operand))
-                if *comparison != Comparison::Equal =>
-            {
+            FilterNode::Field(path, Test::Compare(comparison, operand)) if *comparison != Comparison::Equal => {
                 is_scalar(operand).then(|| path.clone())
             }
             _ => None,
@@ -98,13 +96,12 @@ impl<'a> FieldIndex<'a> {
         let mut rest: Vec<&Filter> = filters.iter().collect();
         let mut paths: Vec<Path> = filters.iter().filter_map(is_range).collect();
         paths.sort_unstable();
-        let twice: Vec<Path> =
-            paths.windows(2).filter(|pair| pair[0] == pair[1]).map(|pair| pair[0].clone()).collect();
+        let twice: Vec<Path> = paths.windows(2).filter(|pair| pair[0] == pair[1]).map(|pair| pair[0].clone()).collect();
         for path in twice {
             let (same, others): (Vec<&Filter>, _) =
                 rest.iter().partition(|filter| is_range(filter).as_ref() == Some(&path));
             let Some(run) = self.one_run(&same)? else { continue };
-            let slots = run.slots()?;
+            let slots = run.slots(found.as_ref())?;
             *found = Some(match found.take() {
                 Some(found) => found.and(&slots),
                 None => slots,
@@ -133,8 +130,8 @@ impl<'a> FieldIndex<'a> {
         Ok(joined)
     }
 
-    /// What the index says of a test that is not about words.
-    fn test(&self, path: &Path, test: &Test) -> Result<Answer> {
+    /// What the index says of a test that is not about words; it need not be right outside `within`.
+    fn test(&self, path: &Path, test: &Test, within: Option<&SlotSet>) -> Result<Answer> {
         let none = || SlotSet::none(self.limit());
         let sure = |sure: SlotSet| Ok(Answer { sure, check: none() });
         let check = |check: SlotSet| Ok(Answer { sure: none(), check });
@@ -150,7 +147,7 @@ impl<'a> FieldIndex<'a> {
             Test::Compare(Comparison::Equal, operand) if !is_scalar(operand) => {
                 check(self.like(node, operand)?)
             }
-            Test::In(values) => {
+            Test::In(values) if !values.iter().all(is_scalar) => {
                 let mut like = none();
                 for value in values.iter().filter(|value| !is_scalar(value)) {
                     like = like.or(&self.like(node, value)?);
@@ -158,16 +155,16 @@ impl<'a> FieldIndex<'a> {
                 Ok(Answer { sure: self.equal(node, values)?, check: like })
             }
             test => match self.select(node, test)? {
-                Some(runs) => sure(self.union(&runs)?),
+                Some(runs) => sure(self.union(&runs, within)?),
                 None => check(self.set(&node.exists)?),
             },
         }
     }
 
-    fn union(&self, runs: &[Run<'_>]) -> Result<SlotSet> {
+    fn union(&self, runs: &[Run<'_>], within: Option<&SlotSet>) -> Result<SlotSet> {
         let mut found: Option<SlotSet> = None;
         for run in runs {
-            let slots = run.slots()?;
+            let slots = run.slots(within)?;
             found = Some(match found {
                 Some(found) => found.or(&slots),
                 None => slots,
@@ -178,7 +175,7 @@ impl<'a> FieldIndex<'a> {
 
     /// The slots that have one of the values; arrays and maps among these are passed over.
     fn equal(&self, node: &'a Node, values: &[Value]) -> Result<SlotSet> {
-        self.union(&self.compare(node, Comparison::Equal, values)?)
+        self.union(&self.compare(node, Comparison::Equal, values)?, None)
     }
 
     /// The slots that may have an array or a map that equals `operand`, there or in an array.
@@ -190,14 +187,23 @@ impl<'a> FieldIndex<'a> {
 
     /// The slots that have an array, and all these values in it or beside it.
     fn with_all<'v>(&self, node: &'a Node, values: impl Iterator<Item = &'v Value>) -> Result<SlotSet> {
-        let mut found = self.set(&node.arrays)?;
+        let mut found: Option<SlotSet> = None;
         for value in values {
-            if found.is_empty() {
-                break;
+            let equal = self.equal(node, std::slice::from_ref(value))?;
+            let both = match found {
+                Some(found) => found.and(&equal),
+                None => equal,
+            };
+            if both.is_empty() {
+                return Ok(both);
             }
-            found = found.and(&self.equal(node, std::slice::from_ref(value))?);
+            found = Some(both);
         }
-        Ok(found)
+        let arrays = self.set(&node.arrays)?;
+        Ok(match found {
+            Some(found) => found.and(&arrays),
+            None => arrays,
+        })
     }
 
     fn contains(&self, node: &'a Node, many: Many, values: &[Value]) -> Result<Answer> {

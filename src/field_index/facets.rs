@@ -2,7 +2,7 @@
 
 use super::column::ColumnView;
 use super::column::Kind;
-use super::gather::Gather;
+use super::gather::Count;
 use super::view::FieldIndex;
 use crate::error::Result;
 use crate::metadata::Value;
@@ -21,12 +21,7 @@ impl FieldIndex<'_> {
     ///
     /// # Errors
     /// `Corrupt` where the index or a record is damaged.
-    pub(crate) fn facets(
-        &self,
-        path: &[String],
-        passing: Option<&SlotSet>,
-        most: usize,
-    ) -> Result<Option<Vec<Facet>>> {
+    pub(crate) fn facets(&self, path: &[String], passing: Option<&SlotSet>, most: usize) -> Result<Option<Vec<Facet>>> {
         let Some(node) = self.indexed(path) else { return Ok(None) };
         let mut views = Vec::new();
         let mut counted: Vec<(Reverse<u64>, usize, u32)> = Vec::new();
@@ -65,12 +60,11 @@ impl FieldIndex<'_> {
                 ordinals.count(passing.iter(), &mut counts)?;
             }
             (Some(passing), _) => {
+                let (bits, limit) = (passing.bits(), self.limit());
                 for (entry, count) in (0..).zip(&mut counts) {
-                    let range = entry..entry + 1;
-                    let expected = view.postings.count(&range)? as usize;
-                    let mut slots = Gather::new(self.limit(), expected);
-                    view.postings.read(range, &mut slots)?;
-                    *count = slots.count_in(passing);
+                    let mut slots = Count { bits: &bits, limit, found: 0 };
+                    view.postings.read(entry..entry + 1, &mut slots)?;
+                    *count = slots.found;
                 }
             }
         }

@@ -1,12 +1,30 @@
-//! [`Gather`]: puts a set of slots together from lists, bitmaps and passes over ordinals.
+//! [`Sink`]: what slots read from lists and bitmaps go into. [`Gather`] makes a set of them, [`Count`] counts those of a set.
 
 use super::corrupt;
+use crate::error::Error;
 use crate::error::Result;
 use crate::ids::Slot;
 use crate::slots::SlotSet;
 
 /// Up to so many slots are collected in a list and sorted; more of them are bits from the start.
 const FEW: usize = 1024;
+
+/// Takes slots, in any order.
+pub(super) trait Sink {
+    /// A slot.
+    fn add(&mut self, slot: Slot) -> Result<()>;
+
+    /// The slots from `first` to `last`.
+    fn run(&mut self, first: Slot, last: Slot) -> Result<()>;
+
+    /// The slots from `64 * at` on whose bits are set.
+    fn words(&mut self, at: usize, words: impl ExactSizeIterator<Item = u64>) -> Result<()>;
+
+    /// Slots.
+    fn list(&mut self, slots: &[[u8; 4]]) -> Result<()> {
+        slots.iter().try_for_each(|slot| self.add(u32::from_le_bytes(*slot)))
+    }
+}
 
 /// A set of slots in the making.
 #[derive(Debug)]
@@ -22,69 +40,15 @@ enum Form {
 }
 
 impl Gather {
-    /// For about `expected` of the slots below `limit`.
-    pub(super) fn new(limit: u32, expected: usize) -> Self {
-        let form = match expected <= FEW {
+    /// For about `expected` of the slots below `limit`, from so many lists.
+    pub(super) fn new(limit: u32, expected: usize, lists: usize) -> Self {
+        // One list is sorted already, so that a set which will be a list in the end need not become bits between.
+        let few = expected <= FEW || lists == 1 && expected < limit as usize / 32;
+        let form = match few {
             true => Form::Few(Vec::with_capacity(expected)),
             false => Form::Bits(vec![0; (limit as usize).div_ceil(64)]),
         };
         Self { limit, form }
-    }
-
-    /// Adds a slot.
-    #[inline]
-    pub(super) fn add(&mut self, slot: Slot) -> Result<()> {
-        if slot >= self.limit {
-            return Err(corrupt(0, format!("slot {slot} of {}", self.limit)));
-        }
-        match &mut self.form {
-            Form::Few(slots) => slots.push(slot),
-            Form::Bits(bits) => bits[slot as usize / 64] |= 1 << (slot % 64),
-        }
-        Ok(())
-    }
-
-    /// Adds slots.
-    pub(super) fn list(&mut self, slots: &[[u8; 4]]) -> Result<()> {
-        slots.iter().try_for_each(|slot| self.add(u32::from_le_bytes(*slot)))
-    }
-
-    /// Adds the slots from `first` to `last`.
-    pub(super) fn run(&mut self, first: Slot, last: Slot) -> Result<()> {
-        if last >= self.limit || first > last {
-            return Err(corrupt(0, format!("slots {first} to {last} of {}", self.limit)));
-        }
-        let (from, to) = (first as usize / 64, last as usize / 64);
-        let (low, high) = (u64::MAX << (first % 64), u64::MAX >> (63 - last % 64));
-        let bits = self.bits();
-        if from == to {
-            bits[from] |= low & high;
-            return Ok(());
-        }
-        bits[from] |= low;
-        bits[from + 1..to].fill(u64::MAX);
-        bits[to] |= high;
-        Ok(())
-    }
-
-    /// Adds the slots from `64 * at` on whose bits are set.
-    pub(super) fn words(&mut self, at: usize, words: impl ExactSizeIterator<Item = u64>) -> Result<()> {
-        let limit = self.limit as usize;
-        let bits = self.bits();
-        let fit = bits.len().saturating_sub(at);
-        let mut beyond = false;
-        for (index, word) in words.enumerate() {
-            match bits.get_mut(at + index) {
-                Some(bits) => *bits |= word,
-                None => beyond |= word != 0,
-            }
-        }
-        let tail =
-            (limit % 64 > 0 && fit > 0).then(|| bits.last().is_some_and(|last| last >> (limit % 64) > 0));
-        if beyond || tail == Some(true) {
-            return Err(corrupt(0, format!("bits of slots beyond {limit}")));
-        }
-        Ok(())
     }
 
     /// The bits; from now on the set is in this form.
@@ -100,14 +64,6 @@ impl Gather {
         }
     }
 
-    /// How many of the slots, each of which was added once, are in a set.
-    pub(super) fn count_in(self, set: &SlotSet) -> u64 {
-        match &self.form {
-            Form::Few(slots) => slots.iter().filter(|slot| set.contains(**slot)).count() as u64,
-            Form::Bits(_) => self.finish().and(set).len() as u64,
-        }
-    }
-
     /// The set.
     pub(super) fn finish(self) -> SlotSet {
         match self.form {
@@ -119,4 +75,85 @@ impl Gather {
             Form::Bits(bits) => SlotSet::from_bits(self.limit, bits),
         }
     }
+}
+
+impl Sink for Gather {
+    #[inline]
+    fn add(&mut self, slot: Slot) -> Result<()> {
+        if slot >= self.limit {
+            return Err(beyond(slot, self.limit));
+        }
+        match &mut self.form {
+            Form::Few(slots) => slots.push(slot),
+            Form::Bits(bits) => bits[slot as usize / 64] |= 1 << (slot % 64),
+        }
+        Ok(())
+    }
+
+    fn run(&mut self, first: Slot, last: Slot) -> Result<()> {
+        if last >= self.limit || first > last {
+            return Err(beyond(last, self.limit));
+        }
+        let (from, to) = (first as usize / 64, last as usize / 64);
+        let (low, high) = (u64::MAX << (first % 64), u64::MAX >> (63 - last % 64));
+        let bits = self.bits();
+        if from == to {
+            bits[from] |= low & high;
+            return Ok(());
+        }
+        bits[from] |= low;
+        bits[from + 1..to].fill(u64::MAX);
+        bits[to] |= high;
+        Ok(())
+    }
+
+    fn words(&mut self, at: usize, words: impl ExactSizeIterator<Item = u64>) -> Result<()> {
+        let limit = self.limit;
+        let bits = self.bits();
+        let mut outside = 0;
+        for (index, word) in words.enumerate() {
+            match bits.get_mut(at + index) {
+                Some(bits) => *bits |= word,
+                None => outside |= word,
+            }
+        }
+        let last = bits.last().copied().unwrap_or_default();
+        match outside == 0 && (limit.is_multiple_of(64) || last >> (limit % 64) == 0) {
+            true => Ok(()),
+            false => Err(beyond(limit, limit)),
+        }
+    }
+}
+
+/// Counts the slots that are in a set.
+pub(super) struct Count<'a> {
+    /// A bit for each slot of the set.
+    pub(super) bits: &'a [u64],
+    pub(super) limit: u32,
+    pub(super) found: u64,
+}
+
+impl Sink for Count<'_> {
+    #[inline]
+    fn add(&mut self, slot: Slot) -> Result<()> {
+        match self.bits.get(slot as usize / 64) {
+            Some(word) => self.found += word >> (slot % 64) & 1,
+            None => return Err(beyond(slot, self.limit)),
+        }
+        Ok(())
+    }
+
+    fn run(&mut self, first: Slot, last: Slot) -> Result<()> {
+        (first..=last).try_for_each(|slot| self.add(slot))
+    }
+
+    fn words(&mut self, at: usize, words: impl ExactSizeIterator<Item = u64>) -> Result<()> {
+        let both = words.zip(self.bits.get(at..).unwrap_or_default());
+        self.found += both.map(|(word, bits)| u64::from((word & bits).count_ones())).sum::<u64>();
+        Ok(())
+    }
+}
+
+fn beyond(slot: Slot, limit: u32) -> Error {
+    corrupt(0, format!("slot {slot} of {limit}"))
 }

@@ -20,6 +20,7 @@ mod texts;
 mod verify;
 mod view;
 
+
 use crate::error::Error;
 use crate::error::Result;
 use crate::ids::Slot;

@@ -229,7 +229,7 @@ impl<'a> Order<'a> {
     fn sorted_by(&self, at: usize, column: &Ordered<'_>, entry: u32) -> Result<Vec<Slot>> {
         if column.view.column.ordinals && column.view.postings.is_by_ordinals(entry)? {
             let Places::All(ordinals) = &column.places else { return Ok(Vec::new()) };
-            let mut slots = Gather::new(self.limit, usize::MAX);
+            let mut slots = Gather::new(self.limit, usize::MAX, 1);
             ordinals.scan(entry..entry + 1, slots.bits());
             return Ok(self.those_at(slots.finish().iter().collect(), at, entry));
         }

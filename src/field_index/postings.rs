@@ -13,7 +13,7 @@
 use super::bitmap;
 use super::bitmap::Bitmap;
 use super::corrupt;
-use super::gather::Gather;
+use super::gather::Sink;
 use crate::codec::ByteWriter;
 use crate::codec::Bytes;
 use crate::error::Result;
@@ -120,7 +120,7 @@ impl<'a> Postings<'a> {
     }
 
     /// Adds the slots of the values in `range`, which all have lists.
-    pub(super) fn read(&self, range: Range<u32>, out: &mut Gather) -> Result<()> {
+    pub(super) fn read(&self, range: Range<u32>, out: &mut impl Sink) -> Result<()> {
         let section = self.words.start + range.start as usize * 4..self.words.start + range.end as usize * 4;
         if range.start > range.end || section.end > self.words.end {
             return Err(corrupt(self.words.start, format!("values {range:?} of {}", self.entries)));
@@ -147,7 +147,7 @@ impl<'a> Postings<'a> {
         Ok(())
     }
 
-    fn read_one(&self, word: u32, count: u32, out: &mut Gather) -> Result<()> {
+    fn read_one(&self, word: u32, count: u32, out: &mut impl Sink) -> Result<()> {
         let problem = |problem: &str| corrupt(self.lists.start, problem);
         if word == BY_ORDINALS {
             return Err(problem("a value has neither list nor ordinals"));

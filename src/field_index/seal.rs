@@ -88,14 +88,14 @@ struct Sorted<V> {
 
 impl<V: Copy> Sorted<V> {
     fn new((values, pairs): (Vec<V>, Vec<(u32, Slot)>), compare: impl Fn(&V, &V) -> Ordering) -> Self {
-        let mut order: Vec<u32> = (0..values.len() as u32).collect();
-        order.sort_unstable_by(|a, b| compare(&values[*a as usize], &values[*b as usize]));
-        let mut counts = vec![0u32; values.len()];
+        let mut order: Vec<(V, u32)> = values.into_iter().zip(0..).collect();
+        order.sort_unstable_by(|a, b| compare(&a.0, &b.0));
+        let mut counts = vec![0u32; order.len()];
         pairs.iter().for_each(|(number, _)| counts[*number as usize] += 1);
         // Where the next slot of each value goes.
-        let mut next = vec![0u32; values.len()];
+        let mut next = vec![0u32; order.len()];
         let mut end = 0;
-        for number in &order {
+        for (_, number) in &order {
             next[*number as usize] = end;
             end += counts[*number as usize];
         }
@@ -111,14 +111,14 @@ impl<V: Copy> Sorted<V> {
         }
         let mut ends = Vec::with_capacity(order.len());
         let mut kept = 0;
-        for number in &order {
+        for (_, number) in &order {
             let (from, to) = (starts[*number as usize] as usize, next[*number as usize] as usize);
             slots.copy_within(from..to, kept);
             kept += to - from;
             ends.push(kept as u32);
         }
         slots.truncate(kept);
-        Self { values: order.iter().map(|number| values[*number as usize]).collect(), ends, slots }
+        Self { values: order.into_iter().map(|(value, _)| value).collect(), ends, slots }
     }
 
     /// The lowest and the highest ordinal of each slot; [`u32::MAX`] and 0 where it has none.
@@ -161,11 +161,7 @@ pub(super) fn seal<V: Copy>(
         let (lowest, mut highest) = sorted.ordinals(limit);
         passes = ordinal_bytes(&lowest, entries);
         if many {
-            lowest
-                .iter()
-                .zip(&mut highest)
-                .filter(|(low, _)| **low == u32::MAX)
-                .for_each(|(_, high)| *high = u32::MAX);
+            lowest.iter().zip(&mut highest).filter(|(low, _)| **low == u32::MAX).for_each(|(_, high)| *high = u32::MAX);
             passes.extend(ordinal_bytes(&highest, entries));
         }
     }

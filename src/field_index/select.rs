@@ -22,8 +22,15 @@ pub(super) struct Run<'a> {
 }
 
 impl Run<'_> {
-    /// The slots that have one of the values.
-    pub(super) fn slots(&self) -> Result<SlotSet> {
+    /// The slots that have one of the values; of those outside `within` some may be missing.
+    pub(super) fn slots(&self, within: Option<&SlotSet>) -> Result<SlotSet> {
+        // So few slots are looked at faster than those of many values are put together.
+        let few = within.filter(|within| within.len() < self.view.slots_of_pass());
+        if let Some(few) = few
+            && let Some(slots) = self.view.slots_among(&self.ranges, few)?
+        {
+            return Ok(slots);
+        }
         self.view.slots(&self.ranges)
     }
 
@@ -78,9 +85,7 @@ impl<'a> FieldIndex<'a> {
             Test::Compare(comparison, operand) if is_scalar(operand) => {
                 self.compare(node, *comparison, std::slice::from_ref(operand))?
             }
-            Test::In(values) if values.iter().all(is_scalar) => {
-                self.compare(node, Comparison::Equal, values)?
-            }
+            Test::In(values) if values.iter().all(is_scalar) => self.compare(node, Comparison::Equal, values)?,
             Test::Prefix(prefix) => self.prefix(node, prefix)?,
             Test::Radius(center, meters) => self.region(node, Region::Circle(*center, *meters))?,
             Test::Box(south_west, north_east) => self.region(node, Region::Box(*south_west, *north_east))?,
