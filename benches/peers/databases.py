@@ -154,19 +154,31 @@ class Chroma(Engine):
 
     def _create(self):
         graph = {"space": "l2" if self.metric == "l2" else "cosine", "max_neighbors": 16, "ef_construction": 200}
-        return self._client().create_collection("bench", configuration={"hnsw": {**graph, **self.threads}})
+        graph["ef_search"] = EF[0]
+        self.client = self._client()
+        return self.client.create_collection("bench", configuration={"hnsw": {**graph, **self.threads}})
 
     def build(self, base):
         records = self._create()
         for start in range(0, len(base), 5000):
             rows = base[start : start + 5000]
             records.add(ids=[str(i) for i in range(start, start + len(rows))], embeddings=rows)
+        self.client.close()
 
     def open(self):
-        self.records = self._client().get_collection("bench")
+        self.client = self._client()
+        self.records = self.client.get_collection("bench")
+
+    def _set_ef(self, ef):
+        """It takes another one only when the index is loaded."""
+        if ef != self.records.configuration["hnsw"]["ef_search"]:
+            self.records.modify(configuration={"hnsw": {"ef_search": ef}})
+            self.client.close()
+            self.open()
+            self.records.query(query_embeddings=np.ones(self.dim, dtype=np.float32), n_results=1, include=[])
 
     def searcher(self, ef):
-        self.records.modify(configuration={"hnsw": {"ef_search": ef}})
+        self._set_ef(ef)
         search = self.records.query
         return lambda query: search(query_embeddings=query, n_results=K, include=[])
 

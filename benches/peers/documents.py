@@ -18,7 +18,7 @@ from store import STOP_WORDS
 
 FIELDS = ("title", "text", "paper", "category", "archive", "first_author", "year", "month", "n_authors")
 FILTERS = ("u_1", "u_10", "u_100", "u_500", "u_900", "cat_own", "cat_other")
-WORD = re.compile(r"[a-z]{4,}")
+WORD = re.compile(r"\b[a-z]{4,}\b")
 WORDS_ASKED = 1000
 LEAST_PASSAGES = 10
 

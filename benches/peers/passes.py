@@ -15,7 +15,7 @@ ONE_THREAD = {
 }
 ENOUGH = 0.9995
 NOISE = 0.10
-FEW = 30
+FEW = 20
 MOST_PASSES = 10
 
 
@@ -39,10 +39,10 @@ def is_level(points):
 def fastest(search, items, seconds):
     """The results of one pass, and the queries a second of the fastest of the passes that `seconds` has room for, by the
     clock and by the processor's time. Where not even one has room, the first items alone are asked for."""
-    few = items[:FEW]
-    each = one_pass(search, few)[0] / len(few)
-    items = items[: max(FEW, int(seconds / each))]
-    passes = [one_pass(search, items)]
+    first = one_pass(search, items[:FEW])
+    count = max(FEW, int(seconds / first[0] * FEW))
+    items = items[:count]
+    passes = [first if len(first[2]) == len(items) else one_pass(search, items)]
     while sum(wall for wall, _, _ in passes) < seconds / 2 and len(passes) < MOST_PASSES:
         passes.append(one_pass(search, items))
     wall, cpu = (min(one[kind] for one in passes) for kind in (0, 1))

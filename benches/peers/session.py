@@ -22,7 +22,7 @@ from engines import STORES
 from passes import ENOUGH, fastest, is_level, one_pass, size_of
 from sets import K
 
-TUNING_SECONDS = 0.5
+TUNING_SECONDS = 0.3
 UPSERTED = 100
 GOOD = 0.95
 
@@ -114,10 +114,12 @@ class Session:
         """The fastest setting that finds enough with a filter, else the one that finds most."""
         points, asked = [], self._asked(kind)
         for line in self.store.filter_settings():
+            tried = []
             for setting in line:
-                points.append(self._filter(kind, asked, setting, TUNING_SECONDS))
-                if points[-1]["recall"] >= GOOD:
+                tried.append(self._filter(kind, asked, setting, TUNING_SECONDS))
+                if tried[-1]["recall"] >= GOOD or is_level(tried):
                     break
+            points += tried
         good = [point for point in points if point["recall"] >= GOOD]
         return max(good, key=lambda p: p["qps_cpu"]) if good else max(points, key=lambda p: (p["recall"], p["qps_cpu"]))
 

@@ -192,10 +192,8 @@ class Zvec(Store, libraries.Zvec):
         records.close()
 
     def _schema(self, zvec, row):
-        indexes = {
-            "u1000": zvec.InvertIndexParam(enable_range_optimization=True),
-            "category": zvec.InvertIndexParam(),
-        }
+        ranges, values = zvec.InvertIndexParam(enable_range_optimization=True), zvec.InvertIndexParam()
+        indexes = {"u1000": ranges, "category": values}
         if self.words:
             indexes["text"] = zvec.FtsIndexParam("standard", ["lowercase", "stemmer"])
         types = {int: zvec.DataType.INT64, str: zvec.DataType.STRING}
@@ -244,6 +242,7 @@ class Chroma(Store, databases.Chroma):
         base, rows = documents.vectors.base, documents.rows
         for batch in batches(len(base), 5000):
             self._put(records.add, range(batch.start, batch.stop), base[batch], rows[batch])
+        self.client.close()
 
     def _put(self, how, ids, vectors, rows):
         """The text goes where texts go; the other fields are the metadata."""
@@ -254,14 +253,18 @@ class Chroma(Store, databases.Chroma):
     condition = staticmethod(as_dict)
 
     def filtered_searcher(self, ef):
-        self.records.modify(configuration={"hnsw": {"ef_search": ef}})
+        self._set_ef(ef)
         search = self.records.query
         return lambda query, condition: search(query_embeddings=query, n_results=K, where=condition, include=[])
 
     @contextmanager
     def writing(self):
-        records = self._client().get_collection("bench")
-        yield lambda ids, vectors, rows: self._put(records.upsert, ids, vectors, rows)
+        with self._client() as client:
+            records = client.get_collection("bench")
+            yield lambda ids, vectors, rows: self._put(records.upsert, ids, vectors, rows)
+
+    def close(self):
+        self.client.close()
 
 
 class Omendb(Store, databases.Omendb):
