@@ -25,6 +25,7 @@ from sets import K
 TUNING_SECONDS = 0.3
 UPSERTED = 100
 GOOD = 0.95
+SPARE = 0.015
 
 
 def main():
@@ -117,10 +118,10 @@ class Session:
             tried = []
             for setting in line:
                 tried.append(self._filter(kind, asked, setting, TUNING_SECONDS))
-                if tried[-1]["recall"] >= GOOD or is_level(tried):
+                if is_good(tried[-1], len(asked)) or is_level(tried):
                     break
             points += tried
-        good = [point for point in points if point["recall"] >= GOOD]
+        good = [point for point in points if is_good(point, len(asked))]
         return max(good, key=lambda p: p["qps_cpu"]) if good else max(points, key=lambda p: (p["recall"], p["qps_cpu"]))
 
     def filter(self, kind, setting, seconds):
@@ -148,7 +149,7 @@ class Session:
             "shortest": chosen.shortest(found),
             "strangers": chosen.strangers(found),
         }
-        return {"setting": setting, **right, **speed}
+        return {"setting": setting, "asked": len(found), **right, **speed}
 
     def upsert(self, rounds):
         """Milliseconds of each of several durable upserts of 100 records, which get vectors that were queries; and the
@@ -198,6 +199,11 @@ class Session:
             found = [self.store.ids(result) for result in one_pass(search, queries)[2]]
             scores[name] = ranking.mean_ndcg(found, grades)
         return scores
+
+
+def is_good(point, queries):
+    """Whether it finds enough, with something to spare where not all queries were asked."""
+    return point["recall"] >= (GOOD if point["asked"] == queries else GOOD + SPARE)
 
 
 if __name__ == "__main__":
