@@ -8,37 +8,28 @@ can't be installed or fails is told and left out. All of it lies in `target/peer
 """
 
 import argparse
-import json
 import os
 import platform
 import subprocess
 import sys
 import time
-import venv
 from pathlib import Path
 
+import environment
+
 HERE = Path(__file__).resolve().parent
-CHECKOUT = HERE.parents[1]
 DEFAULT_SETS = ("sift-200k", "mnist", "arxiv-30k")
-TOOLS = ("numpy", "matplotlib")
 
 
 def main():
     options = arguments()
+    engines = list(environment.ready(options, "ENGINES"))
     python = options.venv / "bin" / "python"
-    if not options.no_install:
-        install(options, python)
-    known = json.loads(run_for_text(python, "list_engines.py"))
-    engines = options.engines or list(known)
-    for unknown in (name for name in engines if name not in known):
-        raise SystemExit(f"no engine {unknown}; there are {', '.join(known)}")
-    missing = [name for name in engines if not known[name]["installed"]]
-    for name in missing:
-        print(f"{name}: left out, {known[name]['module']} is not installed")
-    engines = [name for name in engines if name not in missing]
     results = options.out / time.strftime("%Y%m%d-%H%M%S")
     results.mkdir(parents=True)
-    print(f"{platform.platform()}, {processor()}, {os.cpu_count()} processors, load {os.getloadavg()[0]:.1f}")
+    print(
+        f"{platform.platform()}, {environment.processor()}, {os.cpu_count()} processors, load {os.getloadavg()[0]:.1f}"
+    )
     for name in options.sets:
         measure_all(options, python, engines, name, results)
     command = [python, HERE / "report.py", results, "--plot", results / "recall-qps.png"]
@@ -53,33 +44,10 @@ def arguments():
     add("--sets", nargs="+", default=DEFAULT_SETS, help="names under LODE_DATA, or folders")
     add("--metric", choices=["l2", "cosine"], help="of folders whose name does not tell")
     add("--engines", nargs="+", help="which to measure (default: all)")
-    add("--venv", type=Path, default=CHECKOUT / "target/peers/venv", help="the virtual environment")
-    add("--out", type=Path, default=CHECKOUT / "target/peers/results", help="where the figures are kept")
-    add("--lode", default=str(CHECKOUT / "python"), help="what pip installs as Lode: a folder, or a wheel")
     add("--json", type=Path, help="write all figures to this file as well")
-    add("--no-install", action="store_true", help="take the virtual environment as it is")
     add("--timeout", type=float, default=3600, help="seconds that one engine may take on one set")
+    environment.add_options(parser)
     return parser.parse_args()
-
-
-def install(options, python):
-    """Each package by its own call of pip, so that one which can't be installed takes no other with it."""
-    if not python.exists():
-        venv.create(options.venv, with_pip=True)
-    pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    subprocess.run([*pip, *TOOLS], check=True)
-    known = json.loads(run_for_text(python, "list_engines.py"))
-    wanted = [known[name] for name in options.engines or known if name in known]
-    packages = dict.fromkeys(name for engine in wanted for name in [engine["package"] or options.lode, *engine["needs"]])
-    for package in packages:
-        print(f"installing {package}", flush=True)
-        done = subprocess.run([*pip, package], capture_output=True, text=True)
-        if done.returncode:
-            print(f"  {package} can't be installed: {last_line(done.stderr)}")
-
-
-def run_for_text(python, script):
-    return subprocess.run([python, HERE / script], check=True, capture_output=True, text=True).stdout
 
 
 def measure_all(options, python, engines, name, results):
@@ -97,19 +65,7 @@ def measure_all(options, python, engines, name, results):
             print(f"  {engine}: left out, it took more than {options.timeout:.0f} s")
             continue
         if done.returncode:
-            print(f"  {engine}: left out, {last_line(done.stderr) or f'ended with {done.returncode}'}")
-
-
-def last_line(text):
-    return (text.strip().splitlines() or [""])[-1]
-
-
-def processor():
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor()
-    return next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.machine())
+            print(f"  {engine}: left out, {environment.last_line(done.stderr) or f'ended with {done.returncode}'}")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
 """Embedded databases: each keeps its records in a file or folder, written in batches and indexed before it is searched."""
 
 import numpy as np
-
 from engine import EF, RECALL, Engine
 from sets import K
 
@@ -48,23 +47,29 @@ class QdrantEdge(Engine):
     """Qdrant's shard in the process, with codes of one byte."""
 
     package, module = "qdrant-edge-py", "qdrant_edge"
+    threads = 1  # that build; 0: as many as it takes by itself
 
-    def build(self, base):
-        import qdrant_edge as qdrant
-
+    def _create(self, qdrant):
         vectors = qdrant.EdgeVectorParams(
             size=self.dim,
             distance=qdrant.Distance.Euclid if self.metric == "l2" else qdrant.Distance.Cosine,
             quantization_config=qdrant.ScalarQuantizationConfig(qdrant.ScalarType.Int8, quantile=0.99, always_ram=True),
         )
-        graph = qdrant.HnswIndexConfig(m=16, ef_construct=200, full_scan_threshold=10, max_indexing_threads=1)
+        graph = qdrant.HnswIndexConfig(
+            m=16, ef_construct=200, full_scan_threshold=10, max_indexing_threads=self.threads
+        )
         config = qdrant.EdgeConfig(
             vectors=vectors,
             hnsw_config=graph,
             optimizers=qdrant.EdgeOptimizersConfig(default_segment_number=1, indexing_threshold=1000),
             max_search_threads=1,
         )
-        shard = qdrant.EdgeShard.create(str(self.folder / "shard"), config)
+        return qdrant.EdgeShard.create(str(self.folder / "shard"), config)
+
+    def build(self, base):
+        import qdrant_edge as qdrant
+
+        shard = self._create(qdrant)
         for start in range(0, len(base), BATCH):
             rows = enumerate(base[start : start + BATCH].tolist(), start)
             shard.update(qdrant.UpdateOperation.upsert_points([qdrant.Point(i, row) for i, row in rows]))
@@ -139,6 +144,7 @@ class LanceDb(Engine):
 
 class Chroma(Engine):
     package, module = "chromadb", "chromadb"
+    threads = {"num_threads": 1}  # that build and search
 
     def _client(self):
         import chromadb
@@ -146,18 +152,33 @@ class Chroma(Engine):
         settings = chromadb.Settings(anonymized_telemetry=False)
         return chromadb.PersistentClient(str(self.folder), settings=settings)
 
-    def build(self, base):
+    def _create(self):
         graph = {"space": "l2" if self.metric == "l2" else "cosine", "max_neighbors": 16, "ef_construction": 200}
-        records = self._client().create_collection("bench", configuration={"hnsw": {**graph, "num_threads": 1}})
+        graph["ef_search"] = EF[0]
+        self.client = self._client()
+        return self.client.create_collection("bench", configuration={"hnsw": {**graph, **self.threads}})
+
+    def build(self, base):
+        records = self._create()
         for start in range(0, len(base), 5000):
             rows = base[start : start + 5000]
             records.add(ids=[str(i) for i in range(start, start + len(rows))], embeddings=rows)
+        self.client.close()
 
     def open(self):
-        self.records = self._client().get_collection("bench")
+        self.client = self._client()
+        self.records = self.client.get_collection("bench")
+
+    def _set_ef(self, ef):
+        """It takes another one only when the index is loaded."""
+        if ef != self.records.configuration["hnsw"]["ef_search"]:
+            self.records.modify(configuration={"hnsw": {"ef_search": ef}})
+            self.client.close()
+            self.open()
+            self.records.query(query_embeddings=np.ones(self.dim, dtype=np.float32), n_results=1, include=[])
 
     def searcher(self, ef):
-        self.records.modify(configuration={"hnsw": {"ef_search": ef}})
+        self._set_ef(ef)
         search = self.records.query
         return lambda query: search(query_embeddings=query, n_results=K, include=[])
 
@@ -209,12 +230,15 @@ class SqliteVec(Engine):
 class Omendb(Engine):
     package, module = "omendb", "omendb"
 
-    def build(self, base):
+    def _create(self):
         import omendb
 
         # Its codes know no other metric than l2, which gives the same order for vectors of length 1.
         dense = {"dim": self.dim, "quantization": "sq8"}
-        db = omendb.create(str(self.folder / "bench"), {"metric": "l2", "dense": dense})
+        return omendb.create(str(self.folder / "bench"), {"metric": "l2", "dense": dense})
+
+    def build(self, base):
+        db = self._create()
         for start in range(0, len(base), BATCH):
             rows = base[start : start + BATCH]
             db.set(ids=[str(i) for i in range(start, start + len(rows))], vectors=rows)

@@ -18,6 +18,8 @@ class Engine:
     package = None  # its name on PyPI; None: not installed from there
     module = None  # what is imported
     needs = ()  # packages that it wants beside itself
+    imports = ()  # modules of them without which it can't run
+    parts = ()  # of the comparison of databases, what it takes part in
 
     def __init__(self, data, folder):
         self.metric, self.dim, self.count = data.metric, data.dim, len(data.base)

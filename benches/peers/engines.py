@@ -1,7 +1,10 @@
-"""Every engine by its name in tables and on the command line."""
+"""Every engine by its name in tables and on the command line: `ENGINES` of vectors alone, `STORES` of fields and words too."""
 
 import databases
 import libraries
+import selecting
+import stores
+import words
 
 ENGINES = {
     "lode": databases.Lode,
@@ -22,4 +25,17 @@ ENGINES = {
     "chromadb": databases.Chroma,
     "sqlite-vec": databases.SqliteVec,
     "omendb": databases.Omendb,
+}
+
+STORES = {
+    "lode": stores.Lode,
+    "qdrant-edge": stores.QdrantEdge,
+    "lancedb": stores.LanceDb,
+    "zvec": stores.Zvec,
+    "chromadb": stores.Chroma,
+    "omendb": stores.Omendb,
+    "hnswlib": selecting.Hnswlib,
+    "faiss-hnsw": selecting.FaissHnsw,
+    "bm25s": words.Bm25s,
+    "tantivy": words.Tantivy,
 }

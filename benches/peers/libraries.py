@@ -6,7 +6,6 @@ With the settings that each project's own documents advise. hnswlib's are the ya
 import math
 
 import numpy as np
-
 from engine import EF, Engine
 from sets import K
 
@@ -182,17 +181,17 @@ class Zvec(Engine):
 
     package, module = "zvec", "zvec"
     codes = "UNIFORM_UINT8"
+    threads = {"optimize_threads": 1}  # that build
 
     def _init(self):
         import zvec
 
         if not getattr(Zvec, "ready", False):
-            zvec.init(query_threads=1, optimize_threads=1, log_level=zvec.LogLevel.ERROR)
+            zvec.init(query_threads=1, **self.threads, log_level=zvec.LogLevel.ERROR)
             Zvec.ready = True
         return zvec
 
-    def build(self, base):
-        zvec = self._init()
+    def _vectors(self, zvec):
         index = zvec.HnswIndexParam(
             metric_type=zvec.MetricType.L2,  # the only one with codes of a global scale; the same order for length 1
             m=32,
@@ -200,8 +199,11 @@ class Zvec(Engine):
             quantize_type=getattr(zvec.QuantizeType, self.codes),
             use_contiguous_memory=True,
         )
-        vectors = zvec.VectorSchema("v", zvec.DataType.VECTOR_FP32, self.dim, index_param=index)
-        schema = zvec.CollectionSchema("bench", vectors=vectors)
+        return zvec.VectorSchema("v", zvec.DataType.VECTOR_FP32, self.dim, index_param=index)
+
+    def build(self, base):
+        zvec = self._init()
+        schema = zvec.CollectionSchema("bench", vectors=self._vectors(zvec))
         records = zvec.create_and_open(str(self.folder / "db"), schema)
         for start in range(0, len(base), 1000):
             rows = enumerate(base[start : start + 1000], start)

@@ -13,16 +13,15 @@ import tempfile
 import time
 from pathlib import Path
 
-ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS", "TOKIO_WORKER_THREADS")
-os.environ.update({name: "1" for name in ONE_THREAD})
+from passes import ENOUGH, ONE_THREAD, is_level, one_pass, size_of
+
+os.environ.update(ONE_THREAD)
 
 import sets  # noqa: E402 (numpy reads the environment when it is imported)
 from engines import ENGINES  # noqa: E402
 
 REPEATS = 3
 SLOW_PASS_SECONDS = 6.0
-ENOUGH = 0.9995
-NOISE = 0.10
 
 
 def main():
@@ -83,15 +82,6 @@ def sweep(engine, data, queries, settings):
     return points
 
 
-def is_level(points):
-    """Whether the last settings took longer and found no more. Several that find the same in the same time are one
-    setting by several names, and the next may be another."""
-    if len(points) < 4:
-        return False
-    before, last = points[-4], points[-1]
-    return last["recall"] <= before["recall"] and last["qps_cpu"] < before["qps_cpu"] * (1 - NOISE)
-
-
 def throughput(engine, data, queries, setting):
     """The fastest of several passes over all queries (over fewer, where a pass would take long)."""
     search = engine.searcher(**setting)
@@ -109,14 +99,6 @@ def throughput(engine, data, queries, setting):
         "qps": len(queries) / wall,
         "qps_cpu": len(queries) / cpu,
     }
-
-
-def one_pass(search, queries):
-    results = []
-    cpu, wall = time.process_time(), time.perf_counter()
-    for query in queries:
-        results.append(search(query))
-    return time.perf_counter() - wall, time.process_time() - cpu, results
 
 
 def latency(engine, queries, points):
@@ -145,10 +127,6 @@ def timed_pass(search, queries):
         end, cpu_end = now(), cpu()
         times.append((end - start, cpu_end - cpu_start))
     return times
-
-
-def size_of(folder):
-    return sum(path.stat().st_size for path in Path(folder).rglob("*") if path.is_file())
 
 
 def anonymous_bytes():

@@ -185,11 +185,11 @@ def draw(records, path):
     sets = by_set(records)
     figure, axes = pyplot.subplots(1, len(sets), figsize=(6.4 * len(sets), 5.2), squeeze=False)
     names = sorted({record["engine"] for record in records}, key=lambda name: (name != OURS, name))
-    colours = dict(zip(names, pyplot.colormaps["tab20"].colors * 2))
-    for axis, (name, engines) in zip(axes[0], sets.items()):
+    colours = dict(zip(names, pyplot.colormaps["tab20"].colors * 2, strict=False))
+    for axis, (name, engines) in zip(axes[0], sets.items(), strict=True):
         panel(axis, name, engines, colours)
     axes[0][0].set_ylabel("queries a second, one thread")
-    handles = {label: handle for axis in axes[0] for handle, label in zip(*axis.get_legend_handles_labels())}
+    handles = {label: handle for axis in axes[0] for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)}
     shown = [name for name in names if name in handles]
     figure.legend([handles[name] for name in shown], shown, loc="outside lower center", ncols=7, fontsize=8)
     figure.tight_layout(rect=(0, 0.1, 1, 1))
@@ -201,7 +201,7 @@ def panel(axis, name, engines, colours):
     for engine, runs in engines.items():
         line = [point for point in frontier([p for run in runs for p in run["points"]]) if point[0] >= 0.8]
         if line:
-            xs, ys = zip(*((-math.log10(max(1 - recall, 2e-4)), qps) for recall, qps in line))
+            xs, ys = zip(*((-math.log10(max(1 - recall, 2e-4)), qps) for recall, qps in line), strict=True)
             width, mark = (2.6, "o") if engine == OURS else (1.2, ".")
             axis.plot(xs, ys, mark + "-", color=colours[engine], linewidth=width, markersize=4, label=engine)
     ticks = (0.8, 0.9, 0.95, 0.99, 0.999)

@@ -36,7 +36,9 @@ class Set:
 
     def recall(self, found):
         """The share of the true ten among the first ten of each list of row numbers, over the first queries."""
-        hits = sum(len(set(ids[:K]) & set(truth)) for ids, truth in zip(found, self.truth[:, :K].tolist()))
+        hits = sum(
+            len(set(ids[:K]) & set(truth)) for ids, truth in zip(found, self.truth[:, :K].tolist(), strict=False)
+        )
         return hits / (K * len(found))
 
 
