@@ -54,6 +54,7 @@ mod bench;
 mod codec;
 mod db;
 mod error;
+mod field_index;
 mod filter;
 mod graph;
 #[cfg_attr(

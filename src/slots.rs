@@ -139,7 +139,9 @@ impl SlotSet {
                 self.limit,
                 bits.iter().zip(others).map(|(word, other)| word & other).collect(),
             ),
-            (Form::List(slots), Form::List(others)) if slots.len() > others.len() => other.keep_if(others, self, true),
+            (Form::List(slots), Form::List(others)) if slots.len() > others.len() => {
+                other.keep_if(others, self, true)
+            }
             (Form::List(slots), _) => self.keep_if(slots, other, true),
             (_, Form::List(slots)) => self.keep_if(slots, self, true),
         }
