@@ -42,7 +42,7 @@ fn wide(len: usize) -> Vec<Fields> {
         fields.insert("skewed", if draw(10) == 0 { draw(1 << 40) as i64 } else { 5 });
         fields.insert("same", "everywhere");
         fields.insert("long", format!("{}{}", "x".repeat(100), draw(50)));
-        fields.insert("even", slot % 2 == 0);
+        fields.insert("even", slot.is_multiple_of(2));
         fields.insert("runs", (slot / 300) as i64);
         let tags: Vec<String> =
             (0..draw(4)).map(|_| format!("tag {}", draw(300) * draw(300) / 300)).collect();

@@ -40,7 +40,7 @@
 //! Building takes some 20 bytes of memory a value where values repeat, 115 where all are different.
 //!
 //! Time over 1,000,000 records, one thread: equality with 1 to 10,000 matches 1 to 18 us, with 6 % or 20 % of the records 100
-//! us; half of all by range 100, 125 and 260 us with ordinals of one, two and four bytes; three parts joined 0.5 ms, 40 us
+//! us; half of all by range 85, 120 and 250 us with ordinals of one, two and four bytes; three parts joined 0.5 ms, 30 us
 //! where one of them leaves few. A roaring bitmap of 430,000 slots becomes bits in 33 us, read through its crate
 //! in 2,160 us; one of 20,000 becomes a set in 33 us against 153.
 //!
