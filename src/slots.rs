@@ -60,7 +60,8 @@ impl SlotSet {
             *last &= (1 << (limit % 64)) - 1;
         }
         let len: usize = bits.iter().map(|word| word.count_ones() as usize).sum();
-        if len * THIN >= limit as usize {
+        // Bits that are there stay unless the list is much smaller: walking them takes longer than any use of them saves.
+        if len * THIN * 4 >= limit as usize {
             return Self { limit, len, form: Form::Bits(bits) };
         }
         let mut slots = Vec::with_capacity(len);
@@ -154,7 +155,9 @@ impl SlotSet {
                 self.limit,
                 bits.iter().zip(others).map(|(word, other)| word & other).collect(),
             ),
-            (Form::List(slots), Form::List(others)) if slots.len() > others.len() => other.keep_if(others, self, true),
+            (Form::List(slots), Form::List(others)) if slots.len() > others.len() => {
+                other.keep_if(others, self, true)
+            }
             (Form::List(slots), _) => self.keep_if(slots, other, true),
             (_, Form::List(slots)) => self.keep_if(slots, self, true),
         }

@@ -85,7 +85,8 @@ impl<'a> Bitmap<'a> {
                 false if len > LARGEST_ARRAY => Some(8192),
                 false => Some(2 * len),
             };
-            let (container, after) = bytes.and_then(|bytes| rest.split_at_checked(bytes)).ok_or_else(short)?;
+            let (container, after) =
+                bytes.and_then(|bytes| rest.split_at_checked(bytes)).ok_or_else(short)?;
             rest = after;
             if is_runs {
                 read_runs(container.get(2..).unwrap_or_default(), base, len, out)?;

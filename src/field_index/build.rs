@@ -137,7 +137,13 @@ impl<'a> Builder<'a, '_> {
         }
     }
 
-    fn value(&mut self, reader: &mut FieldReader<'a>, node: NodeId, token: Token<'a>, depth: usize) -> Result<()> {
+    fn value(
+        &mut self,
+        reader: &mut FieldReader<'a>,
+        node: NodeId,
+        token: Token<'a>,
+        depth: usize,
+    ) -> Result<()> {
         reader.check_depth(depth)?;
         let found = &mut self.nodes[node];
         found.enter(self.slot, matches!(token, Token::Array(_)));
@@ -159,7 +165,13 @@ impl<'a> Builder<'a, '_> {
         }
     }
 
-    fn element(&mut self, reader: &mut FieldReader<'a>, node: NodeId, token: Token<'a>, depth: usize) -> Result<()> {
+    fn element(
+        &mut self,
+        reader: &mut FieldReader<'a>,
+        node: NodeId,
+        token: Token<'a>,
+        depth: usize,
+    ) -> Result<()> {
         reader.check_depth(depth)?;
         let found = &mut self.nodes[node];
         match token {
@@ -217,10 +229,10 @@ impl<'a> Node<'a> {
         match token {
             Token::Null => {
                 self.nulls.add(0, slot, Number::I64(0));
-            },
+            }
             Token::Bool(truth) => {
                 self.bools.add(truth.into(), slot, Number::I64(truth.into()));
-            },
+            }
             Token::I64(whole) => self.number(Number::I64(whole), slot),
             Token::F64(float) => self.number(Number::F64(float), slot),
             Token::Str(text) => {
@@ -286,7 +298,8 @@ impl<'a> Node<'a> {
         numbers(Kind::Null, self.nulls.take(), out);
         let by_text = |a: &Seen<'_>, b: &Seen<'_>| a.text.cmp(b.text);
         columns.extend(seal(Kind::Text, self.texts.take(), len, by_text, super::texts::write, out));
-        let key = |place: &GeoPoint| (super::places::code(*place), place.lat().to_bits(), place.lon().to_bits());
+        let key =
+            |place: &GeoPoint| (super::places::code(*place), place.lat().to_bits(), place.lon().to_bits());
         let by_curve = |a: &GeoPoint, b: &GeoPoint| key(a).cmp(&key(b));
         columns.extend(seal(Kind::Geo, self.places.take(), len, by_curve, super::places::write, out));
         columns

@@ -64,7 +64,10 @@ impl Set {
         let mut number = || reader.varint().map(|number| usize::try_from(number).unwrap_or(usize::MAX));
         let (len, start, bytes) = (number()?, number()?, number()?);
         let whole = len == 0 || len == limit as usize;
-        match len <= limit as usize && start.checked_add(bytes).is_some_and(|to| to <= end) && whole == (bytes == 0) {
+        match len <= limit as usize
+            && start.checked_add(bytes).is_some_and(|to| to <= end)
+            && whole == (bytes == 0)
+        {
             true => Ok(Self { len: len as u32, start, bytes }),
             false => Err(reader.error("a set that lies outside")),
         }
@@ -180,7 +183,10 @@ impl Directory {
         let mut head = ByteReader::new(super::PART, bytes.bytes(0..HEADER.min(bytes.len()))?);
         let (magic, slots) = (head.u32()?, head.u32()?);
         if magic != MAGIC || slots != len {
-            return Err(corrupt(0, format!("a header {magic:08x} of {slots} slots where {MAGIC:08x} of {len} is expected")));
+            return Err(corrupt(
+                0,
+                format!("a header {magic:08x} of {slots} slots where {MAGIC:08x} of {len} is expected"),
+            ));
         }
         let (start, size) = (head.u64()?, head.u64()?);
         let start = usize::try_from(start).unwrap_or(usize::MAX);

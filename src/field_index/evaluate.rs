@@ -88,7 +88,9 @@ impl<'a> FieldIndex<'a> {
     /// filters that are left are returned.
     fn in_ranges<'f>(&self, filters: &'f [Filter], found: &mut Option<SlotSet>) -> Result<Vec<&'f Filter>> {
         let is_range = |filter: &Filter| match filter.node() {
-            FilterNode::Field(path, Test::Compare(comparison, operand)) if *comparison != Comparison::Equal => {
+            FilterNode::Field(path, Test::Compare(comparison, operand))
+                if *comparison != Comparison::Equal =>
+            {
                 is_scalar(operand).then(|| path.clone())
             }
             _ => None,
@@ -96,7 +98,8 @@ impl<'a> FieldIndex<'a> {
         let mut rest: Vec<&Filter> = filters.iter().collect();
         let mut paths: Vec<Path> = filters.iter().filter_map(is_range).collect();
         paths.sort_unstable();
-        let twice: Vec<Path> = paths.windows(2).filter(|pair| pair[0] == pair[1]).map(|pair| pair[0].clone()).collect();
+        let twice: Vec<Path> =
+            paths.windows(2).filter(|pair| pair[0] == pair[1]).map(|pair| pair[0].clone()).collect();
         for path in twice {
             let (same, others): (Vec<&Filter>, _) =
                 rest.iter().partition(|filter| is_range(filter).as_ref() == Some(&path));

@@ -21,7 +21,12 @@ impl FieldIndex<'_> {
     ///
     /// # Errors
     /// `Corrupt` where the index or a record is damaged.
-    pub(crate) fn facets(&self, path: &[String], passing: Option<&SlotSet>, most: usize) -> Result<Option<Vec<Facet>>> {
+    pub(crate) fn facets(
+        &self,
+        path: &[String],
+        passing: Option<&SlotSet>,
+        most: usize,
+    ) -> Result<Option<Vec<Facet>>> {
         let Some(node) = self.indexed(path) else { return Ok(None) };
         let mut views = Vec::new();
         let mut counted: Vec<(Reverse<u64>, usize, u32)> = Vec::new();

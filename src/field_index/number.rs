@@ -1,5 +1,7 @@
 //! [`Number`]: integers and floats in one order, by their exact value.
 
+use crate::filter;
+use crate::metadata::Value;
 use std::cmp::Ordering;
 use std::hash::Hash;
 use std::hash::Hasher;
@@ -16,16 +18,9 @@ pub(crate) enum Number {
 /// The first float above every `i64`; its negative is the least `i64`.
 const BEYOND: f64 = 9_223_372_036_854_775_808.0;
 
-/// Compares exactly, without rounding either number.
+/// Compares exactly, as filters do.
 fn compare(whole: i64, float: f64) -> Ordering {
-    if float >= BEYOND {
-        return Ordering::Less;
-    }
-    if float < -BEYOND {
-        return Ordering::Greater;
-    }
-    let part = float - float.trunc();
-    whole.cmp(&(float.trunc() as i64)).then(0.0.partial_cmp(&part).unwrap_or(Ordering::Equal))
+    filter::compare(&Value::I64(whole), &Value::F64(float)).unwrap_or(Ordering::Equal)
 }
 
 impl Number {

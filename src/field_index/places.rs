@@ -89,11 +89,13 @@ impl Region {
                 let (west, east) = (south_west.lon(), north_east.lon());
                 let lons = match west <= east {
                     true => side_of(square.lons(), west..east),
-                    false => match (side_of(square.lons(), west..181.0), side_of(square.lons(), -181.0..east)) {
-                        (Side::Inside, _) | (_, Side::Inside) => Side::Inside,
-                        (Side::Outside, Side::Outside) => Side::Outside,
-                        _ => Side::Border,
-                    },
+                    false => {
+                        match (side_of(square.lons(), west..181.0), side_of(square.lons(), -181.0..east)) {
+                            (Side::Inside, _) | (_, Side::Inside) => Side::Inside,
+                            (Side::Outside, Side::Outside) => Side::Outside,
+                            _ => Side::Border,
+                        }
+                    }
                 };
                 match (lats, lons) {
                     (Side::Outside, _) | (_, Side::Outside) => Side::Outside,
@@ -142,7 +144,8 @@ impl Square {
     fn circle(&self) -> (Option<GeoPoint>, f64) {
         let (lats, lons) = (self.lats(), self.lons());
         let middle = GeoPoint::new((lats.start + lats.end) / 2.0, (lons.start + lons.end) / 2.0);
-        let nearest = if lats.start <= 0.0 && lats.end >= 0.0 { 0.0 } else { lats.start.abs().min(lats.end.abs()) };
+        let nearest =
+            if lats.start <= 0.0 && lats.end >= 0.0 { 0.0 } else { lats.start.abs().min(lats.end.abs()) };
         let half_lat = ((lats.end - lats.start) / 2.0).to_radians();
         let half_lon = ((lons.end - lons.start) / 2.0).to_radians() * nearest.to_radians().cos();
         (middle, RADIUS * (half_lat + half_lon))
@@ -155,7 +158,8 @@ impl Square {
     }
 
     fn quarters(&self) -> [Self; 4] {
-        let quarter = |lat, lon| Self { level: self.level + 1, lat: self.lat * 2 + lat, lon: self.lon * 2 + lon };
+        let quarter =
+            |lat, lon| Self { level: self.level + 1, lat: self.lat * 2 + lat, lon: self.lon * 2 + lon };
         [quarter(0, 0), quarter(0, 1), quarter(1, 0), quarter(1, 1)]
     }
 }

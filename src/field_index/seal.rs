@@ -161,7 +161,11 @@ pub(super) fn seal<V: Copy>(
         let (lowest, mut highest) = sorted.ordinals(limit);
         passes = ordinal_bytes(&lowest, entries);
         if many {
-            lowest.iter().zip(&mut highest).filter(|(low, _)| **low == u32::MAX).for_each(|(_, high)| *high = u32::MAX);
+            lowest
+                .iter()
+                .zip(&mut highest)
+                .filter(|(low, _)| **low == u32::MAX)
+                .for_each(|(_, high)| *high = u32::MAX);
             passes.extend(ordinal_bytes(&highest, entries));
         }
     }

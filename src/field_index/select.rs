@@ -85,7 +85,9 @@ impl<'a> FieldIndex<'a> {
             Test::Compare(comparison, operand) if is_scalar(operand) => {
                 self.compare(node, *comparison, std::slice::from_ref(operand))?
             }
-            Test::In(values) if values.iter().all(is_scalar) => self.compare(node, Comparison::Equal, values)?,
+            Test::In(values) if values.iter().all(is_scalar) => {
+                self.compare(node, Comparison::Equal, values)?
+            }
             Test::Prefix(prefix) => self.prefix(node, prefix)?,
             Test::Radius(center, meters) => self.region(node, Region::Circle(*center, *meters))?,
             Test::Box(south_west, north_east) => self.region(node, Region::Box(*south_west, *north_east))?,

@@ -75,7 +75,9 @@ impl<'a> FieldIndex<'a> {
         }
         for (ordinals, wanted) in [(view.lowest()?, lowest), (view.highest()?, highest)] {
             let Some(ordinals) = ordinals else { continue };
-            let differs = |(slot, wanted): (u32, u32)| ordinals.at(slot) != Some(wanted).filter(|wanted| *wanted != u32::MAX);
+            let differs = |(slot, wanted): (u32, u32)| {
+                ordinals.at(slot) != Some(wanted).filter(|wanted| *wanted != u32::MAX)
+            };
             if (0..).zip(wanted).any(differs) {
                 return Err(problem("an ordinal is not that of the slot's value"));
             }
@@ -96,7 +98,9 @@ fn verify_dictionary(view: &ColumnView<'_>) -> Result<()> {
             Dictionary::Texts(_) => true,
             Dictionary::Places(places) => {
                 let (last, next) = (places.get(entry - 1)?, places.get(entry)?);
-                let key = |place: crate::metadata::GeoPoint| (code(place), place.lat().to_bits(), place.lon().to_bits());
+                let key = |place: crate::metadata::GeoPoint| {
+                    (code(place), place.lat().to_bits(), place.lon().to_bits())
+                };
                 key(last) < key(next)
             }
         };

@@ -41,7 +41,11 @@ impl<'a> FieldIndex<'a> {
 
     /// The column of a kind at a path.
     pub(super) fn column(&self, node: &'a Node, kind: Kind) -> Result<Option<ColumnView<'a>>> {
-        node.columns.iter().find(|column| column.kind == kind).map(|column| self.view(node, column)).transpose()
+        node.columns
+            .iter()
+            .find(|column| column.kind == kind)
+            .map(|column| self.view(node, column))
+            .transpose()
     }
 
     /// The node of a path that has an index.
