@@ -20,9 +20,11 @@ pub(crate) fn to_py(error: Error) -> PyErr {
         Error::RecordExists { .. } => "AlreadyExistsError",
         Error::Schema { .. } => "SchemaError",
         Error::DimensionMismatch { .. } => "DimensionError",
+        Error::Filter { .. } => "FilterError",
         Error::InvalidVector { .. } | Error::InvalidRecord { .. } | Error::InvalidOption { .. } => {
             "ArgumentError"
         }
+        Error::InvalidDateTime { .. } => "ArgumentError",
         Error::TooLarge { .. } => "LimitError",
         _ => "LodeError",
     };

@@ -3,6 +3,7 @@
 //! ```text
 //! database collection transaction query   classes as Python sees them
 //! batch  arrow  vectors  values  embed    records, tables, arrays, field values in and out
+//! filter                                  conditions: dicts, strings and expressions in
 //! process  turn  errors  stats            where work runs detached, who may write, exceptions
 //! ```
 
@@ -12,6 +13,7 @@ mod collection;
 mod database;
 mod embed;
 mod errors;
+mod filter;
 mod process;
 mod query;
 mod stats;

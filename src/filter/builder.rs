@@ -21,7 +21,6 @@ use std::ops::Not;
 /// let filter = field("year").between(1848, 1855).and(field("address.city").ne("Almaden"));
 /// assert_eq!(filter.to_string(), "year >= 1848 and year <= 1855 and address.city != 'Almaden'");
 /// ```
-#[must_use]
 pub fn field(path: impl AsRef<str>) -> FieldPath {
     FieldPath { path: Path::dotted(path.as_ref()) }
 }

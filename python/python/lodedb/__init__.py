@@ -24,6 +24,7 @@ from lodedb._errors import (
     ReadOnlyError,
     SchemaError,
 )
+from lodedb._filter import Condition, Expression, F, Field
 from lodedb._lodedb import (
     Collection,
     Database,
@@ -44,9 +45,13 @@ __all__ = [
     "ClosedError",
     "Collection",
     "CollectionStats",
+    "Condition",
     "CorruptError",
     "Database",
     "DimensionError",
+    "Expression",
+    "F",
+    "Field",
     "FilterError",
     "Hit",
     "Hits",
