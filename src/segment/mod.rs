@@ -3,7 +3,7 @@
 //! ```text
 //! Segment          ids     slot -> id, id -> slot          (id_table)
 //!                  fields  slot -> encoded fields          (field_table)
-//!                  vectors, each:  rows   slot -> stored vector           (rows)
+//!                  vectors, each:  rows   slot -> stored vector           (rows; row_codes, pick)
 //!                                  index  codes and graph, when sealed    (index)
 //! LiveSegment      a segment and its tombstones: the slots whose records were deleted or replaced
 //! ActiveSegment    the latest records: a few small segments in memory, searched exactly (active)
@@ -33,7 +33,9 @@ mod limits;
 mod log_form;
 mod merge;
 mod part;
+mod pick;
 mod record;
+mod row_codes;
 mod rows;
 mod schema;
 mod search;
@@ -150,7 +152,10 @@ impl Segment {
         f(self.ids.part());
         f(self.fields.part());
         for vector in &self.vectors {
-            vector.rows.blocks().iter().for_each(|block| f(&block.part));
+            for block in vector.rows.blocks() {
+                f(&block.part);
+                block.codes.iter().for_each(|codes| f(codes.part()));
+            }
             vector.rows.map().into_iter().for_each(&mut *f);
             if let Some(index) = &vector.index {
                 f(index.codes_part());

@@ -5,6 +5,7 @@ use super::VectorIndex;
 use super::VectorPart;
 use super::calibration::Effort;
 use super::index::Lookup;
+use super::pick::Wanted;
 use crate::error::Error;
 use crate::error::Result;
 use crate::ids::Slot;
@@ -41,8 +42,8 @@ pub(crate) struct Known {
 }
 
 impl LiveSegment {
-    /// Gives score and slot of the best records to `found`: all that live where the search is exact or there is no
-    /// graph, else at least `min(k, live)` of them, rescored exactly, unless better ones are known.
+    /// Gives score and slot of the best records to `found`, at least `min(k, live)` of them unless better ones are known, each
+    /// scored exactly; the best for certain where the search is exact or there is no graph.
     pub(crate) fn search(
         &self,
         query: &VectorQuery<'_>,
@@ -52,9 +53,23 @@ impl LiveSegment {
         let part = self.vector(query.vector)?;
         let all = query.exact || matches!(query.effort, Effort::Width(width) if width >= self.live());
         match part.index.as_ref().filter(|_| !all && query.k < self.live()) {
-            None => part.rows.scan(&query.scorer, &self.dead, found),
+            None => self.pick(part, query, known, found),
             Some(index) => self.search_graph(part, index, query, known, found),
         }
+    }
+
+    /// The best records without a graph.
+    fn pick(
+        &self,
+        part: &VectorPart,
+        query: &VectorQuery<'_>,
+        known: Known,
+        found: &mut dyn FnMut(f32, Slot),
+    ) -> Result<()> {
+        let wanted = Wanted { values: &query.values, scorer: &query.scorer, k: query.k, known: known.worst };
+        let is_alive =
+            |slot: Slot| (self.dead.is_empty() || !self.dead.contains(slot)) && known.hidden != Some(slot);
+        part.rows.pick(&wanted, &is_alive, found)
     }
 
     /// The vector at this place of the schema.
