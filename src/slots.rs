@@ -71,11 +71,6 @@ impl SlotSet {
         Self { limit, len, form: Form::List(slots) }
     }
 
-    /// One more than the largest slot that could be in the set.
-    pub(crate) fn limit(&self) -> u32 {
-        self.limit
-    }
-
     /// Number of slots.
     pub(crate) fn len(&self) -> usize {
         self.len
@@ -225,7 +220,8 @@ impl SlotSet {
     fn keep_if(&self, slots: &[Slot], other: &Self, within: bool) -> Self {
         // Making bits of a list pays where so many slots would be searched for in it.
         if matches!(other.form, Form::List(_)) && slots.len() * 8 > words(self.limit) {
-            let bits = Self { limit: self.limit, len: other.len, form: Form::Bits(other.bits().into_owned()) };
+            let bits =
+                Self { limit: self.limit, len: other.len, form: Form::Bits(other.bits().into_owned()) };
             return self.keep_if(slots, &bits, within);
         }
         let kept = slots.iter().copied().filter(|slot| other.contains(*slot) == within);

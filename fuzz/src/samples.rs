@@ -38,13 +38,14 @@ type Fill = fn(&Database) -> Result<()>;
 /// # Errors
 /// Where the library fails.
 pub fn all() -> Result<Vec<Sample>> {
-    let parts: [(&'static str, bool, Fill); 6] = [
+    let parts: [(&'static str, bool, Fill); 7] = [
         ("empty", true, |_| Ok(())),
         ("at_rest", true, ores),
         ("segments", true, segments),
         ("log_tail", false, segments_and_log),
         ("only_a_log", false, ores),
         ("types", false, types),
+        ("row_codes", true, row_codes),
     ];
     parts.into_iter().map(|(name, close, fill)| Ok(Sample { name, bytes: file(close, fill)? })).collect()
 }
@@ -139,6 +140,19 @@ pub fn log_behind_segments(db: &Database) -> Result<()> {
     numbers.upsert(numbered(9..11))?;
     numbers.upsert(numbered(20..22))?;
     numbers.delete([0u64, 20]).map(drop)
+}
+
+/// A segment without graph that is just large enough for codes of its rows, of which most elements are zero.
+pub fn row_codes(db: &Database) -> Result<()> {
+    let flat = db.collection("flat", Schema::new(32).metric(Metric::L2))?;
+    let record = |id: u64| {
+        let mut values = vector(id, 3);
+        values.resize(32, 0.0);
+        Record::new(id).vector(values)
+    };
+    flat.upsert((0..256).map(record))?;
+    db.checkpoint()?;
+    flat.delete([2u64, 5]).map(drop)
 }
 
 /// A collection of three dimensions under a graph, where [`MOST_RECORDS`] are enough for one, with records put in place

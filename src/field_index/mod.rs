@@ -76,11 +76,8 @@ use crate::ids::Slot;
 pub(crate) use build::build;
 pub(crate) use directory::Directory;
 pub(crate) use evaluate::Words;
-pub(crate) use facets::Facet;
 pub use order::Direction;
 pub(crate) use order::Key;
-pub(crate) use order::Order;
-pub(crate) use order::Values;
 pub(crate) use view::FieldIndex;
 
 /// The part named in errors.

@@ -38,17 +38,6 @@ pub(crate) enum Key {
 }
 
 impl Key {
-    /// The value with this key.
-    pub(crate) fn into_value(self) -> Value {
-        match self {
-            Self::Number(Number::I64(whole)) => Value::I64(whole),
-            Self::Number(Number::F64(float)) => Value::F64(float),
-            Self::Text(text) => Value::Str(text),
-            Self::DateTime(instant) => Value::DateTime(instant),
-            Self::Bool(truth) => Value::Bool(truth),
-        }
-    }
-
     /// The key of a value, where it has one.
     pub(crate) fn of(value: Value) -> Option<Self> {
         Some(match value {

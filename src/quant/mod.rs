@@ -17,6 +17,7 @@
 //! range       steps of scalar codes, fitted to a sample
 //! transform   mean and rotation
 //! scan        all codes, one after the other
+//! bounds      what codes say for certain, for rows that no graph leads to
 //! pool        the best few of a stream of distances
 //! ```
 //!
@@ -30,6 +31,7 @@
 //!
 //! Not here: exact scores (`vector`), the graph (`graph`).
 
+mod bounds;
 mod floats;
 mod ladder;
 mod pool;
@@ -42,11 +44,14 @@ mod sq7;
 pub(crate) mod tests;
 mod transform;
 
+pub(crate) use bounds::Bounds;
+pub(crate) use bounds::Fit;
 pub use ladder::Quantization;
 pub(crate) use pool::Pool;
 pub(crate) use pool::Reach;
 pub(crate) use pool::Scale;
 pub(crate) use scan::Best;
+pub(crate) use scan::Distances;
 
 use crate::codec::ByteReader;
 use crate::codec::ByteWriter;

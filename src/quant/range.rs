@@ -18,6 +18,8 @@ const MAX_SAMPLE: usize = 4 << 20;
 const MAX_TRIAL: usize = 1 << 17;
 /// Rotating costs time and memory, so it has to leave less than this part of the error.
 const WORTHWHILE: f64 = 0.5;
+/// A narrower range has to bring codes nearer than by this part, because queries are cut to it as well.
+const CLOSER: f64 = 0.7;
 /// See [`Sample::is_uneven`].
 const UNEVEN: f32 = 1.05;
 /// Seed of the rotation: any will do, and the same data are to give the same codes.
@@ -44,9 +46,14 @@ impl Sample {
 
     /// Some of the vectors, spread over all.
     fn trial(&self) -> Vec<f32> {
+        self.trial_rows().flatten().copied().collect()
+    }
+
+    /// The same, one by one.
+    fn trial_rows(&self) -> impl Iterator<Item = &[f32]> {
         let rows = self.values.len() / self.ty.dim;
         let step = rows.div_ceil((MAX_TRIAL / self.ty.dim).max(1)).max(1);
-        self.values.chunks_exact(self.ty.dim).step_by(step).flatten().copied().collect()
+        self.values.chunks_exact(self.ty.dim).step_by(step)
     }
 
     /// The transform and the range that code the sample with the least error in `levels` steps, when one in any of the
@@ -87,6 +94,30 @@ impl Sample {
         let transform = Transform::equally_long(&self.ty, &self.values, SEED);
         let range = Range::fit(&mut moved(&transform, &self.values), levels, beyond);
         (transform, range)
+    }
+}
+
+impl Sample {
+    /// Of the ranges with the given numbers of elements beyond them, the first that no later one is much closer to the
+    /// vectors than, by the mean distance of a vector to its code.
+    pub(super) fn closest_range(&self, levels: usize, beyond: &[usize]) -> Range {
+        let mut elements = self.trial();
+        let mut closest = (f64::INFINITY, Range { low: 0.0, step: 1.0 });
+        for beyond in beyond {
+            let range = Range::fit(&mut elements, levels, *beyond);
+            let top = (levels - 1) as f32;
+            let error = |value: &f32| {
+                let level = ((value - range.low) / range.step).round().clamp(0.0, top);
+                f64::from(value - (range.low + level * range.step)).powi(2)
+            };
+            let rows = self.trial_rows();
+            let distances = rows.map(|row| row.iter().map(error).sum::<f64>().sqrt());
+            let sum = distances.sum::<f64>();
+            if sum < closest.0 * CLOSER {
+                closest = (sum, range);
+            }
+        }
+        closest.1
     }
 }
 

@@ -14,6 +14,8 @@ use crate::vector::kernels::CodeDistance;
 const BATCH: usize = 64;
 /// The same, where slots lie apart.
 const SCATTERED: usize = 16;
+/// Slots whose distances are kept by [`Codes::chunk_distances`]: few enough to stay in the nearest cache.
+const CHUNK: usize = 1024;
 /// How far ahead codes are asked for.
 const AHEAD_BYTES: usize = 4096;
 /// Entries beyond the limit that are gathered before the worst are dropped, at least.
@@ -107,6 +109,91 @@ impl Codes<'_> {
     }
 }
 
+/// The distances of the codes from byte `start` on, as many as there are and fit. Later codes are asked for meanwhile.
+#[inline(always)]
+fn batch_distances<D: CodeDistance>(
+    distance: D,
+    query: &[u8],
+    codes: &[u8],
+    (start, stride): (usize, usize),
+    out: &mut [u32; BATCH],
+) {
+    let batch = codes.get(start..codes.len().min(start + stride * BATCH)).unwrap_or_default();
+    let fours = out.as_chunks_mut::<4>().0;
+    let mut quads = batch.chunks_exact(stride * 4);
+    for (at, (four, found)) in (0..).step_by(4 * stride).zip(quads.by_ref().zip(fours.iter_mut())) {
+        let ahead = start + at + AHEAD_BYTES;
+        prefetch(codes.get(ahead..ahead + 4 * stride).unwrap_or_default());
+        let (front, back) = four.split_at(2 * stride);
+        let ((a, b), (c, d)) = (front.split_at(stride), back.split_at(stride));
+        *found = distance.four(query, [a, b, c, d]);
+    }
+    let done = batch.len() / (stride * 4) * 4;
+    for (code, found) in quads.remainder().chunks_exact(stride).zip(out.iter_mut().skip(done)) {
+        *found = distance.one(query, code);
+    }
+}
+
+/// The distances of consecutive codes, and for each batch of [`BATCH`] the least of them.
+pub(crate) struct Distances {
+    all: [[u32; BATCH]; CHUNK / BATCH],
+    least: [u32; CHUNK / BATCH],
+}
+
+impl Default for Distances {
+    fn default() -> Self {
+        Self { all: [[u32::MAX; BATCH]; CHUNK / BATCH], least: [u32::MAX; CHUNK / BATCH] }
+    }
+}
+
+impl Distances {
+    /// Codes whose distances are computed together.
+    pub(crate) const CHUNK: usize = CHUNK;
+    /// Codes of a batch.
+    pub(crate) const BATCH: usize = BATCH;
+
+    /// The least distance and the distances of each batch.
+    pub(crate) fn batches(&self) -> impl Iterator<Item = (u32, &[u32; BATCH])> {
+        self.least.iter().copied().zip(&self.all)
+    }
+
+    /// All distances, in the order of the codes; behind the last code they mean nothing.
+    pub(crate) fn all(&self) -> &[u32] {
+        self.all.as_flattened()
+    }
+}
+
+impl Codes<'_> {
+    /// Writes the distances of up to [`Distances::CHUNK`] codes, from the one at `first` on.
+    pub(crate) fn chunk_distances(&self, query: &QueryCode, first: usize, out: &mut Distances) {
+        query.form().dispatch(Chunk { codes: *self, query: query.bytes(), first, out });
+    }
+}
+
+/// [`Codes::chunk_distances`], to be compiled for each form and instruction set.
+struct Chunk<'a> {
+    codes: Codes<'a>,
+    query: &'a [u8],
+    first: usize,
+    out: &'a mut Distances,
+}
+
+impl CodeWork for Chunk<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<D: CodeDistance>(self, distance: D) {
+        let Self { codes, query, first, out } = self;
+        let stride = codes.stride.max(1);
+        let starts = (first * stride..codes.bytes.len()).step_by(stride * BATCH);
+        for ((start, batch), least) in starts.zip(&mut out.all).zip(&mut out.least) {
+            batch_distances(distance, query, codes.bytes, (start, stride), batch);
+            let len = BATCH.min((codes.bytes.len() - start) / stride);
+            *least = batch[..len].iter().fold(u32::MAX, |least, distance| least.min(*distance));
+        }
+    }
+}
+
 /// [`Codes::scan`], to be compiled for each form and instruction set.
 struct Scan<'a, F> {
     codes: Codes<'a>,
@@ -125,19 +212,7 @@ impl<F: Fn(Slot) -> bool> CodeWork for Scan<'_, F> {
         let (mut first, mut start) = (0, 0);
         for batch in codes_bytes.chunks(stride * BATCH) {
             let mut distances = [0; BATCH];
-            let fours = distances.as_chunks_mut::<4>().0;
-            let mut quads = batch.chunks_exact(stride * 4);
-            for (at, (codes, found)) in (0..).step_by(4 * stride).zip(quads.by_ref().zip(fours.iter_mut())) {
-                let ahead = start + at + AHEAD_BYTES;
-                prefetch(codes_bytes.get(ahead..ahead + 4 * stride).unwrap_or_default());
-                let (front, back) = codes.split_at(2 * stride);
-                let ((a, b), (c, d)) = (front.split_at(stride), back.split_at(stride));
-                *found = distance.four(query, [a, b, c, d]);
-            }
-            let done = batch.len() / (stride * 4) * 4;
-            for (code, found) in quads.remainder().chunks_exact(stride).zip(distances.iter_mut().skip(done)) {
-                *found = distance.one(query, code);
-            }
+            batch_distances(distance, query, codes_bytes, (start, stride), &mut distances);
             let len = (batch.len() / stride).min(BATCH);
             let bound = best.distance_bound();
             // Most batches have nothing near enough, which one comparison of them all tells.

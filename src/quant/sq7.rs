@@ -31,6 +31,8 @@ const ALIGNMENT: usize = 64;
 const LEVELS: usize = 128;
 /// One in so many elements is beyond each end of the range.
 const BEYOND: usize = 1000;
+/// The same for codes that rows are picked by: the first of these that none after it is much better than.
+const BEYOND_TO_PICK: [usize; 3] = [0, 10_000, 1000];
 
 /// The range of the codes.
 #[derive(Debug, Clone, PartialEq)]
@@ -54,6 +56,37 @@ impl Sq7 {
         }
         let (transform, range) = sample.fit_equally_long(LEVELS, BEYOND);
         Self { transform, range }
+    }
+
+    /// Fits the range to a sample, for codes that rows are picked by for certain: as near as they can be to the vectors as
+    /// they are, on average over the rows, however far off a few may be.
+    pub(super) fn for_picking(sample: &Sample) -> Self {
+        let transform = Transform::none(&sample.ty);
+        Self { transform, range: sample.closest_range(LEVELS, &BEYOND_TO_PICK) }
+    }
+
+    /// Whether codes stand for the vectors as they are, not moved.
+    pub(super) fn is_plain(&self) -> bool {
+        self.transform == Transform::none(self.transform.ty())
+    }
+
+    /// The element of the lowest level, and the difference of elements one level apart.
+    pub(super) fn levels(&self) -> (f64, f64) {
+        (f64::from(self.range.low), f64::from(self.range.step))
+    }
+
+    /// The distance from a row to what its code stands for, and the length of that.
+    pub(super) fn fit(&self, row: &[u8], inverse_norm: f32, code: &[u8]) -> (f64, f64) {
+        let (low, step) = self.levels();
+        let (mut residual, mut length) = (0.0, 0.0);
+        self.transform.row(row, inverse_norm, |start, values| {
+            for (value, byte) in values.iter().zip(code.get(start..).unwrap_or_default()) {
+                let coded = low + step * f64::from(*byte);
+                residual += (f64::from(*value) - coded) * (f64::from(*value) - coded);
+                length += coded * coded;
+            }
+        });
+        (residual.sqrt(), length.sqrt())
     }
 
     /// Appends the parameters.

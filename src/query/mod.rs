@@ -23,7 +23,6 @@ pub use explain::Explain;
 pub use explain::SegmentExplain;
 pub(crate) use facets::facets;
 pub use hit::Hit;
-pub(crate) use matching::Condition;
 pub(crate) use matching::count_all;
 pub(crate) use matching::ids;
 pub use scan::Scan;

@@ -151,7 +151,7 @@ impl<'a> SegmentBuilder<'a> {
         if ty.metric == Metric::Cosine {
             rows().for_each(|(_, norm)| out.f32(*norm));
         }
-        let block = RowBlock { part: Part::in_memory(out.finish()), len: self.records.len() as u32 };
+        let block = RowBlock::new(Part::in_memory(out.finish()), self.records.len() as u32);
         Ok(VectorPart { rows: RowStore::open(ty, self.records.len(), vec![block], None)?, index: None })
     }
 }

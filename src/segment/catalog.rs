@@ -13,6 +13,7 @@ use super::VectorIndex;
 use super::VectorPart;
 use super::calibration::Calibration;
 use super::part::Part;
+use super::row_codes::RowCodes;
 use super::rows::RowBlock;
 use crate::error::Error;
 use crate::error::Result;
@@ -42,10 +43,17 @@ pub(crate) struct SegmentEntry {
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct VectorEntry {
-    /// Extent and number of rows of each block.
-    blocks: Vec<(Place, u32)>,
+    blocks: Vec<BlockEntry>,
     map: Option<Place>,
     index: Option<IndexEntry>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct BlockEntry {
+    rows: Place,
+    len: u32,
+    /// How codes of the rows are made, and where they are.
+    codes: Option<(Vec<u8>, Place)>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -100,7 +108,7 @@ impl VectorEntry {
     fn describe(vector: &VectorPart, extents: &mut ExtentList) -> Result<Self> {
         let mut blocks = Vec::with_capacity(vector.rows.blocks().len());
         for block in vector.rows.blocks() {
-            blocks.push((extents.place(&block.part)?, block.len));
+            blocks.push(BlockEntry::describe(block, extents)?);
         }
         let map = vector.rows.map().map(|map| extents.place(map)).transpose()?;
         let index = match &vector.index {
@@ -116,10 +124,7 @@ impl VectorEntry {
     }
 
     fn open(&self, ty: VectorType, len: usize, file: &FileParts<'_>) -> Result<VectorPart> {
-        let blocks = self
-            .blocks
-            .iter()
-            .map(|(place, rows)| Ok(RowBlock { part: file.part("vectors", *place)?, len: *rows }));
+        let blocks = self.blocks.iter().map(|block| block.open(ty, file));
         let map = self.map.map(|place| file.part("row map", place)).transpose()?;
         let rows = RowStore::open(ty, len, blocks.collect::<Result<_>>()?, map)?;
         let index = self.index.as_ref().map(|index| {
@@ -128,6 +133,28 @@ impl VectorEntry {
             VectorIndex::open(ty, quantizer, codes, graph, len)?.with_calibration(index.calibration.clone())
         });
         Ok(VectorPart { rows, index: index.transpose()? })
+    }
+}
+
+impl BlockEntry {
+    fn describe(block: &RowBlock, extents: &mut ExtentList) -> Result<Self> {
+        let rows = extents.place(&block.part)?;
+        let codes = match &block.codes {
+            None => None,
+            Some(codes) => Some((codes.quantizer().to_bytes(), extents.place(codes.part())?)),
+        };
+        Ok(Self { rows, len: block.len, codes })
+    }
+
+    fn open(&self, ty: VectorType, file: &FileParts<'_>) -> Result<RowBlock> {
+        let codes = match &self.codes {
+            None => None,
+            Some((quantizer, place)) => {
+                let quantizer = Quantizer::from_bytes(&ty, quantizer)?;
+                Some(RowCodes::open(ty, quantizer, file.part("row codes", *place)?, self.len as usize)?)
+            }
+        };
+        Ok(RowBlock { part: file.part("vectors", self.rows)?, len: self.len, codes })
     }
 }
 

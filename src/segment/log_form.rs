@@ -36,7 +36,7 @@ impl Segment {
         let fields = FieldTable::open(part()?, len as usize)?;
         let mut vectors = Vec::with_capacity(schema.vectors().len());
         for vector in schema.vectors() {
-            let block = RowBlock { part: part()?, len };
+            let block = RowBlock::new(part()?, len);
             let rows = RowStore::open(*vector.ty(), len as usize, vec![block], None)?;
             vectors.push(VectorPart { rows, index: None });
         }

@@ -5,11 +5,11 @@
 //! in the order that the graph likes best, and each part is written in that order, the codes that are searched among
 //! them: those that the graph was built on, or coarser or finer ones, made while they are written. Stored vectors are the bulk of a
 //! file: blocks of the sources in which most rows live on are kept where they lie, and a table says where each
-//! slot's row is.
+//! slot's row is. Blocks that are written without a graph get codes of their own ([`RowCodes`]).
 //!
 //! In memory while a graph is built: codes and graph of all records (and the graph's edge lengths), and 16 bytes a
-//! record; without a graph 16 bytes a record. Vectors and fields are streamed; the index on the fields is made in memory
-//! after the graph (see [`field_index`](crate::field_index)).
+//! record; without a graph 50 bytes a record and the codes of a block. Vectors and fields are streamed; the index on the fields is
+//! made in memory after the graph (see [`field_index`](crate::field_index)).
 
 use super::FieldTable;
 use super::IdRef;
@@ -26,6 +26,7 @@ use super::calibrate::calibrate;
 use super::calibration::Calibration;
 use super::filter_index;
 use super::part::Part;
+use super::row_codes::RowCodes;
 use super::rows::RowBlock;
 use super::rows::block_bytes;
 use crate::error::Error;
@@ -273,6 +274,9 @@ impl Merge<'_> {
             .iter()
             .map(|kept| self.sources[kept.source].segment.vectors()[vector].rows.blocks()[kept.block].clone())
             .collect();
+        if self.graph {
+            blocks.iter_mut().for_each(|block| block.codes = None);
+        }
 
         let (mut map, mut written) = (Vec::with_capacity(origins.len()), Vec::new());
         for origin in origins {
@@ -341,7 +345,12 @@ impl Merge<'_> {
                 writer.write(&self.row(vector, *origin)?.1.to_le_bytes())?;
             }
         }
-        Ok(RowBlock { part: writer.finish()?, len: origins.len() as u32 })
+        let block = RowBlock::new(writer.finish()?, origins.len() as u32);
+        if self.graph {
+            return Ok(block);
+        }
+        let rows = origins.iter().map(|origin| self.row(vector, *origin)).collect::<Result<Vec<_>>>()?;
+        Ok(RowBlock { codes: RowCodes::write(ty, &rows, target)?, ..block })
     }
 }
 

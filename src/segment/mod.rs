@@ -4,7 +4,7 @@
 //! Segment          ids     slot -> id, id -> slot          (id_table)
 //!                  fields  slot -> encoded fields          (field_table)
 //!                  index on the fields, for filters        (filter_index)
-//!                  vectors, each:  rows   slot -> stored vector           (rows)
+//!                  vectors, each:  rows   slot -> stored vector           (rows; row_codes, pick)
 //!                                  index  codes and graph, when sealed    (index)
 //! LiveSegment      a segment and its tombstones: the slots whose records were deleted or replaced
 //! ActiveSegment    the latest records: a few small segments in memory, searched exactly (active)
@@ -37,7 +37,9 @@ mod limits;
 mod log_form;
 mod merge;
 mod part;
+mod pick;
 mod record;
+mod row_codes;
 mod rows;
 mod schema;
 mod search;
@@ -165,7 +167,10 @@ impl Segment {
         f(self.fields.part());
         self.filters.part().into_iter().for_each(&mut *f);
         for vector in &self.vectors {
-            vector.rows.blocks().iter().for_each(|block| f(&block.part));
+            for block in vector.rows.blocks() {
+                f(&block.part);
+                block.codes.iter().for_each(|codes| f(codes.part()));
+            }
             vector.rows.map().into_iter().for_each(&mut *f);
             if let Some(index) = &vector.index {
                 f(index.codes_part());

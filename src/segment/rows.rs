@@ -5,25 +5,29 @@
 //! map   := len x u32: slot -> row, counted through all blocks; absent where slot i is row i
 //! ```
 //!
+//! A large block that no graph leads to has codes beside it, see [`RowCodes`].
+//!
 //! A merge keeps the blocks of its sources where most of their rows live on, and writes a map instead of the rows.
 
 use super::part::Part;
+use super::row_codes::RowCodes;
 use crate::codec::ByteReader;
 use crate::error::Error;
 use crate::error::Result;
 use crate::ids::Slot;
 use crate::memory;
 use crate::memory::Advice;
-use crate::slots::Passing;
 use crate::vector::ExactScorer;
 use crate::vector::Metric;
 use crate::vector::VectorType;
 use crate::vector::dispatch::prefetch;
+use std::sync::Arc;
+use std::sync::OnceLock;
 
 const PART: &str = "vectors";
 
 /// A row that no slot has any more.
-const NO_SLOT: Slot = Slot::MAX;
+pub(super) const NO_SLOT: Slot = Slot::MAX;
 
 /// Rows scored in one go by a scan: enough to keep the kernels busy, few enough to stay in the cache.
 const SCAN_ROWS: usize = 256;
@@ -32,7 +36,7 @@ const COLD_PART: u64 = 2;
 /// Bytes of cold rows that a scan has read ahead of it.
 const READ_AHEAD_BYTES: usize = 4 << 20;
 /// Rows here and there that are asked for together.
-const SCATTERED_ROWS: usize = 32;
+pub(super) const SCATTERED_ROWS: usize = 32;
 
 /// A run of rows written together.
 #[derive(Clone, Debug)]
@@ -41,6 +45,15 @@ pub(crate) struct RowBlock {
     pub(crate) part: Part,
     /// Number of rows.
     pub(crate) len: u32,
+    /// Codes of these rows, where there are such.
+    pub(crate) codes: Option<RowCodes>,
+}
+
+impl RowBlock {
+    /// A block without codes.
+    pub(crate) fn new(part: Part, len: u32) -> Self {
+        Self { part, len, codes: None }
+    }
 }
 
 /// Stored vectors by slot.
@@ -52,8 +65,27 @@ pub(crate) struct RowStore {
     /// First row of each block, and after the last the number of rows.
     starts: Vec<u32>,
     map: Option<Part>,
+    /// The slot of each row where there is a map, made at first use: 4 bytes a row in memory.
+    slots: OnceLock<Arc<Vec<Slot>>>,
     /// Whether the rows take so much of the memory that many will have to be read from the disk.
     is_cold: bool,
+}
+
+/// The slots of rows.
+#[derive(Clone, Copy)]
+pub(super) struct Slots<'a> {
+    by_row: Option<&'a [Slot]>,
+}
+
+impl Slots<'_> {
+    /// The slot of a row, counted through all blocks, or [`NO_SLOT`].
+    #[inline(always)]
+    pub(super) fn of(&self, row: u32) -> Slot {
+        match self.by_row {
+            Some(slots) => slots.get(row as usize).copied().unwrap_or(NO_SLOT),
+            None => row,
+        }
+    }
 }
 
 /// The bytes of a block that holds these rows.
@@ -70,6 +102,9 @@ impl RowStore {
     pub(crate) fn open(ty: VectorType, len: usize, blocks: Vec<RowBlock>, map: Option<Part>) -> Result<Self> {
         let mut starts = vec![0u32];
         for block in &blocks {
+            if block.codes.as_ref().is_some_and(|codes| codes.len() != block.len as usize) {
+                return Err(Error::corrupt(PART, 0, "codes of other rows"));
+            }
             if block.part.len() != block_bytes(&ty, block.len as usize) {
                 let problem = format!("a block of {} bytes for {} rows", block.part.len(), block.len);
                 return Err(Error::corrupt(PART, 0, problem));
@@ -89,7 +124,12 @@ impl RowStore {
         if is_cold {
             blocks.iter().for_each(|block| block.part.advise(0..block.part.len(), Advice::Sparse));
         }
-        Ok(Self { ty, len, blocks, starts, map, is_cold })
+        Ok(Self { ty, len, blocks, starts, map, slots: OnceLock::new(), is_cold })
+    }
+
+    /// First row of a block, counted through all blocks.
+    pub(super) fn start(&self, block: usize) -> u32 {
+        self.starts[block]
     }
 
     /// The blocks.
@@ -109,9 +149,11 @@ impl RowStore {
 
     /// The same rows with each part replaced by what `f` makes of it.
     pub(crate) fn map_parts(&self, f: &mut dyn FnMut(&'static str, &Part) -> Result<Part>) -> Result<Self> {
-        let blocks =
-            self.blocks.iter().map(|block| Ok(RowBlock { part: f(PART, &block.part)?, len: block.len }));
-        let blocks = blocks.collect::<Result<_>>()?;
+        let mut blocks = Vec::with_capacity(self.blocks.len());
+        for block in &self.blocks {
+            let codes = block.codes.as_ref().map(|codes| codes.map_part(f)).transpose()?;
+            blocks.push(RowBlock { part: f(PART, &block.part)?, len: block.len, codes });
+        }
         Self::open(self.ty, self.len, blocks, self.map.as_ref().map(|map| f("row map", map)).transpose()?)
     }
 
@@ -181,8 +223,8 @@ impl RowStore {
 
     /// Asks for a row and its norm: the processor's cache, or the disk, where it is likely to be there. Then all reads of a
     /// chunk are under way at once.
-    fn prefetch(&self, block: usize, row: usize) {
-        let RowBlock { part, len } = &self.blocks[block];
+    pub(super) fn prefetch(&self, block: usize, row: usize) {
+        let RowBlock { part, len, .. } = &self.blocks[block];
         let bytes = self.ty.row_bytes();
         if self.is_cold {
             return part.advise(row * bytes..(row + 1) * bytes, Advice::Needed);
@@ -194,8 +236,9 @@ impl RowStore {
         }
     }
 
-    fn row_in(&self, block: usize, row: usize) -> Result<(&[u8], f32)> {
-        let RowBlock { part, len } = &self.blocks[block];
+    /// A row of a block and its inverse norm.
+    pub(super) fn row_in(&self, block: usize, row: usize) -> Result<(&[u8], f32)> {
+        let RowBlock { part, len, .. } = &self.blocks[block];
         let bytes = self.ty.row_bytes();
         let norm = match self.ty.metric {
             Metric::Cosine => f32::from_bits(part.u32_at(norms_start(&self.ty, *len as usize), row)?),
@@ -204,35 +247,25 @@ impl RowStore {
         Ok((part.bytes(row * bytes..(row + 1) * bytes)?, norm))
     }
 
-    /// Scores every record that passes and gives score and slot to `found`, in the order of the rows, which is
-    /// the order in memory. Keeps 4 bytes a row in memory where the order of the slots is another.
-    pub(crate) fn scan(
+    /// Gives `found` score and row, counted through all blocks, of each row of a block from the given one on.
+    pub(super) fn scan_block(
         &self,
+        (block, row): (usize, usize),
         scorer: &ExactScorer,
-        passing: Passing<'_>,
-        found: &mut dyn FnMut(f32, Slot),
+        found: &mut dyn FnMut(f32, u32),
     ) -> Result<()> {
-        let slots = self.slots_by_row()?;
-        let slot_of = |row: u32| match &slots {
-            Some(slots) => slots.get(row as usize).copied().unwrap_or(NO_SLOT),
-            None => row,
-        };
         let (mut scores, mut norms) = (Vec::with_capacity(SCAN_ROWS), Vec::with_capacity(SCAN_ROWS));
         let bytes = self.ty.row_bytes();
-        for (block, start) in self.blocks.iter().zip(&self.starts) {
-            let rows = block.len as usize;
-            for first in (0..rows).step_by(SCAN_ROWS) {
-                let last = rows.min(first + SCAN_ROWS);
-                self.read_ahead(block, first);
-                self.read_norms(block, first..last, &mut norms)?;
-                scores.clear();
-                scorer.score_rows(block.part.bytes(first * bytes..last * bytes)?, &norms, &mut scores);
-                for (row, score) in (first as u32..).zip(&scores) {
-                    let slot = slot_of(start + row);
-                    if slot != NO_SLOT && passing.contains(slot) {
-                        found(*score, slot);
-                    }
-                }
+        let (start, block) = (self.starts[block], &self.blocks[block]);
+        let rows = block.len as usize;
+        for first in (row..rows).step_by(SCAN_ROWS) {
+            let last = rows.min(first + SCAN_ROWS);
+            self.read_ahead(block, first);
+            self.read_norms(block, first..last, &mut norms)?;
+            scores.clear();
+            scorer.score_rows(block.part.bytes(first * bytes..last * bytes)?, &norms, &mut scores);
+            for (row, score) in (start + first as u32..).zip(&scores) {
+                found(*score, row);
             }
         }
         Ok(())
@@ -249,9 +282,18 @@ impl RowStore {
         }
     }
 
-    /// The slot of each row where there is a map.
-    fn slots_by_row(&self) -> Result<Option<Vec<Slot>>> {
-        let Some(map) = &self.map else { return Ok(None) };
+    /// The slot of each row.
+    pub(super) fn slots(&self) -> Result<Slots<'_>> {
+        let Some(map) = &self.map else { return Ok(Slots { by_row: None }) };
+        if self.slots.get().is_none() {
+            let slots = self.slots_by_row(map)?;
+            // Another thread may have been faster, with the same.
+            self.slots.get_or_init(|| Arc::new(slots));
+        }
+        Ok(Slots { by_row: self.slots.get().map(|slots| slots.as_slice()) })
+    }
+
+    fn slots_by_row(&self, map: &Part) -> Result<Vec<Slot>> {
         let mut slots = vec![NO_SLOT; self.starts[self.starts.len() - 1] as usize];
         let mut rows = ByteReader::new("row map", map.all()?);
         for slot in 0..self.len as Slot {
@@ -267,7 +309,7 @@ impl RowStore {
                 }
             }
         }
-        Ok(Some(slots))
+        Ok(slots)
     }
 
     fn read_norms(&self, block: &RowBlock, rows: std::ops::Range<usize>, out: &mut Vec<f32>) -> Result<()> {
@@ -287,7 +329,10 @@ impl RowStore {
 
     /// Checks that every slot has a row that could have been stored.
     pub(crate) fn verify(&self) -> Result<()> {
-        self.blocks.iter().try_for_each(|block| block.part.verify())?;
+        for (at, block) in self.blocks.iter().enumerate() {
+            block.part.verify()?;
+            block.codes.iter().try_for_each(|codes| codes.verify(|row| self.row_in(at, row)))?;
+        }
         for slot in 0..self.len as Slot {
             let (row, norm) = self.row(slot)?;
             let damaged = |problem: String| Error::corrupt(PART, 0, format!("slot {slot}: {problem}"));

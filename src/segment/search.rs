@@ -7,6 +7,7 @@ use super::calibration::Effort;
 use super::calibration::Plan;
 use super::filtered::Filtered;
 use super::index::Lookup;
+use super::pick::Wanted;
 use crate::error::Error;
 use crate::error::Result;
 use crate::ids::Slot;
@@ -74,8 +75,8 @@ pub(crate) struct Work {
 }
 
 impl LiveSegment {
-    /// Gives score and slot of the best records to `found`: all that may be found where the search is exact or there is no
-    /// graph, else at least `min(k, matches)` of them, rescored exactly, unless better ones are known.
+    /// Gives score and slot of the best records to `found`: at least `min(k, matches)` of them unless better ones are known, each
+    /// scored exactly; the best for certain where the search is exact or there is no graph.
     pub(crate) fn search(
         &self,
         query: &VectorQuery<'_>,
@@ -117,7 +118,9 @@ impl LiveSegment {
                 set.len()
             }
             _ => {
-                part.rows.scan(&query.scorer, passing, found)?;
+                let wanted =
+                    Wanted { values: &query.values, scorer: &query.scorer, k: query.k, known: known.worst };
+                part.rows.pick(&wanted, &|slot| passing.contains(slot), found)?;
                 len
             }
         };
