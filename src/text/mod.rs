@@ -1,0 +1,3 @@
+mod analyzer;
+mod stop_words;
+mod words;
