@@ -229,7 +229,7 @@ pub(crate) struct Analysis<'a> {
     analyzer: &'a Analyzer,
     stemmer: Option<Stemmer>,
     accents_last: bool,
-    buffer: String,
+    pub(super) buffer: String,
     folded: String,
 }
 
@@ -241,7 +241,7 @@ impl Analysis<'_> {
         self.buffer = buffer;
     }
 
-    fn words_into(&self, text: &str, buffer: &mut String, each: &mut impl FnMut(Word<'_>)) {
+    pub(super) fn words_into(&self, text: &str, buffer: &mut String, each: &mut impl FnMut(Word<'_>)) {
         let folding = self.analyzer.folding();
         if self.analyzer.chain != Chain::None {
             return words(text, folding, buffer, each);
