@@ -1,0 +1,203 @@
+//! The plainest way to answer a query: every record is looked at. What tests compare the index with.
+
+use super::analyzer::Analyzer;
+use super::bm25::idf;
+use super::expand::near_stems;
+use super::query::Clause;
+use super::query::Minimum;
+use super::query::Occur;
+use super::query::TextQuery;
+use super::query::What;
+use super::words::Kind;
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+
+/// The terms of one record's field with their positions.
+type Record = BTreeMap<String, Vec<u32>>;
+
+/// One field of all live records.
+pub(super) struct NaiveField {
+    pub(super) analyzer: Analyzer,
+    pub(super) boost: f64,
+    records: Vec<Record>,
+}
+
+fn record(analyzer: &Analyzer, text: &str) -> Record {
+    let mut record = Record::new();
+    analyzer.start().tokens(text, &mut |token| record.entry(token.term.to_owned()).or_default().push(token.position));
+    record
+}
+
+fn len(record: &Record) -> f64 {
+    record.values().map(|positions| positions.len() as f64).sum()
+}
+
+impl NaiveField {
+    pub(super) fn new<'t>(analyzer: Analyzer, boost: f64, texts: impl IntoIterator<Item = &'t str>) -> Self {
+        let records = texts.into_iter().map(|text| record(&analyzer, text)).collect();
+        Self { analyzer, boost, records }
+    }
+
+    fn idf(&self, term: &str) -> f64 {
+        let docs = self.records.iter().filter(|record| !record.is_empty()).count();
+        idf(docs as u64, self.df(term))
+    }
+
+    fn df(&self, term: &str) -> u64 {
+        self.records.iter().filter(|record| record.contains_key(term)).count() as u64
+    }
+
+    fn score(&self, weight: f64, tf: f64, at: usize) -> f64 {
+        let docs = self.records.iter().filter(|record| !record.is_empty()).count() as f64;
+        let mean = self.records.iter().map(len).sum::<f64>() / docs;
+        weight * tf / (tf + 1.2 * (0.25 + 0.75 * len(&self.records[at]) / mean))
+    }
+
+    fn terms(&self, text: &str) -> Vec<(String, u32)> {
+        let mut terms = Vec::new();
+        self.analyzer.start().tokens(text, &mut |token| {
+            if token.kind != Kind::Last {
+                terms.push((token.term.to_owned(), token.position));
+            }
+        });
+        terms
+    }
+
+    /// Score of a clause in one record; `None` where it does not match, and where it says nothing.
+    fn clause(&self, clause: &Clause, at: usize) -> (bool, Option<f64>) {
+        match &clause.what {
+            What::Phrase { text, slop } => self.phrase(&self.terms(text), *slop, at),
+            What::Word(text) if clause.occur != Occur::Should => self.phrase(&self.terms(text), 0, at),
+            What::Word(text) => {
+                let terms = self.terms(text);
+                let weighted = terms.iter().map(|(term, _)| (term.clone(), self.idf(term)));
+                (!terms.is_empty(), self.sum(weighted, at))
+            }
+            What::Prefix(prefix) => {
+                let prefix = self.analyzer.start().folded(prefix).to_owned();
+                let stem = self.terms(&prefix).first().map(|term| term.0.clone());
+                let stem = stem.filter(|_| self.analyzer.stems());
+                let near = self.all_terms().into_iter();
+                let near = near.filter(|term| term.starts_with(&prefix) || Some(term) == stem.as_ref());
+                (!prefix.is_empty(), self.expanded(near.map(|term| (term, 1.0)).collect(), at))
+            }
+            What::Fuzzy { word, edits } => {
+                let word = self.analyzer.start().folded(word).to_owned();
+                let stems = if self.analyzer.stems() { near_stems(&self.analyzer.start(), &word) } else { Vec::new() };
+                let near = self.all_terms().into_iter().filter_map(|term| {
+                    let distance = edits_between(&word, &term);
+                    let stem = stems.iter().any(|stem| stem == term.as_bytes());
+                    let distance = if distance > usize::from(*edits) && stem { 1 } else { distance };
+                    (distance <= usize::from(*edits)).then_some((term, 1.0 / (1.0 + distance as f64)))
+                });
+                (!word.is_empty(), self.expanded(near.collect(), at))
+            }
+        }
+    }
+
+    fn all_terms(&self) -> BTreeSet<String> {
+        self.records.iter().flat_map(|record| record.keys().cloned()).collect()
+    }
+
+    fn expanded(&self, terms: Vec<(String, f64)>, at: usize) -> Option<f64> {
+        let docs = self.records.iter().filter(|record| !record.is_empty()).count() as u64;
+        let df = terms.iter().map(|(term, _)| self.df(term)).max().unwrap_or(0);
+        self.sum(terms.into_iter().map(|(term, share)| (term, idf(docs, df) * share)), at)
+    }
+
+    fn sum(&self, terms: impl Iterator<Item = (String, f64)>, at: usize) -> Option<f64> {
+        let mut sum = None;
+        for (term, weight) in terms {
+            if let Some(positions) = self.records[at].get(&term) {
+                *sum.get_or_insert(0.0) += self.score(weight, positions.len() as f64, at);
+            }
+        }
+        sum
+    }
+
+    fn phrase(&self, terms: &[(String, u32)], slop: u32, at: usize) -> (bool, Option<f64>) {
+        let weight: f64 = terms.iter().map(|(term, _)| self.idf(term)).sum();
+        let places = |(term, place): &(String, u32)| -> Vec<i64> {
+            let positions = self.records[at].get(term).cloned().unwrap_or_default();
+            positions.into_iter().map(|position| i64::from(position) - i64::from(*place)).collect()
+        };
+        let places: Vec<Vec<i64>> = terms.iter().map(places).collect();
+        if let [only] = &places[..] {
+            return (true, (!only.is_empty()).then(|| self.score(weight, only.len() as f64, at)));
+        }
+        let starts: BTreeSet<i64> = places.iter().flatten().copied().collect();
+        let tf: f64 = starts
+            .iter()
+            .filter_map(|start| {
+                let ends = places.iter().map(|list| list.iter().filter(|place| *place >= start).min().copied());
+                let ends = ends.collect::<Option<Vec<i64>>>()?;
+                let end = *ends.iter().max()?;
+                let stands = terms.iter().zip(&ends).map(|((term, place), end)| (term, end + i64::from(*place)));
+                if stands.collect::<BTreeSet<_>>().len() < terms.len() {
+                    return None;
+                }
+                (end - start <= i64::from(slop)).then(|| 1.0 / (1.0 + (end - start) as f64))
+            })
+            .sum();
+        (!terms.is_empty(), (tf > 0.0).then(|| self.score(weight, tf, at)))
+    }
+}
+
+/// Edits between two words, as the fuzzy search counts them.
+fn edits_between(a: &str, b: &str) -> usize {
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+    let mut table = vec![vec![0usize; b.len() + 1]; a.len() + 1];
+    for i in 0..=a.len() {
+        for j in 0..=b.len() {
+            table[i][j] = match (i, j) {
+                (0, _) => j,
+                (_, 0) => i,
+                _ => {
+                    let other = table[i - 1][j - 1] + usize::from(a[i - 1] != b[j - 1]);
+                    let mut least = other.min(table[i - 1][j] + 1).min(table[i][j - 1] + 1);
+                    if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
+                        least = least.min(table[i - 2][j - 2] + 1);
+                    }
+                    least
+                }
+            };
+        }
+    }
+    table[a.len()][b.len()]
+}
+
+/// The score of one record, which is the `at`th of each field; nothing where the query does not match it.
+pub(super) fn score(query: &TextQuery, fields: &[(&str, NaiveField)], at: usize) -> Option<f64> {
+    let (mut sum, mut must, mut should, mut matched) = (0.0, 0, 0, 0);
+    for clause in &query.clauses {
+        let chosen = fields.iter().filter(|(name, _)| {
+            clause.fields.is_empty() || clause.fields.iter().any(|field| field == name)
+        });
+        let (mut said, mut found) = (false, None);
+        for (_, field) in chosen {
+            let (says, score) = field.clause(clause, at);
+            said |= says;
+            if let Some(score) = score {
+                *found.get_or_insert(0.0) += score * field.boost * f64::from(clause.boost);
+            }
+        }
+        match (clause.occur, found) {
+            _ if !said => {}
+            (Occur::MustNot, Some(_)) | (Occur::Must, None) => return None,
+            (Occur::MustNot, None) => {}
+            (Occur::Must, Some(score)) => (must, sum) = (must + 1, sum + score),
+            (Occur::Should, found) => {
+                should += 1;
+                matched += usize::from(found.is_some());
+                sum += found.unwrap_or(0.0);
+            }
+        }
+    }
+    let least = usize::from(must == 0);
+    let minimum = match query.minimum {
+        Minimum::Any => least,
+        Minimum::All => should,
+        Minimum::Count(count) => (count as usize).min(should).max(least),
+    };
+    (matched >= minimum && must + should > 0).then_some(sum)
+}

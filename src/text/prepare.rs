@@ -1,0 +1,332 @@
+//! [`Prepared`]: a query after everything was looked up: which terms, how much each weighs, where its postings are.
+//!
+//! Statistics are summed over all segments first, without dead records, so that a score does not depend on how records
+//! fell into segments.
+
+use super::analyzer::Analyzer;
+use super::bm25::Bm25;
+use super::bm25::Curve;
+use super::bm25::idf;
+use super::dictionary::Entry;
+use super::expand::Expansion;
+use super::phrase::Nearness;
+use super::query::Clause;
+use super::query::Minimum;
+use super::query::Occur;
+use super::query::TextQuery;
+use super::query::What;
+use super::view::FieldView;
+use super::view::Totals;
+use super::words::Kind;
+use crate::error::Error;
+use crate::error::Result;
+use crate::slots::SlotSet;
+use std::collections::HashMap;
+
+/// A field that is searched.
+#[derive(Clone, Copy)]
+pub(crate) struct SearchedField<'a> {
+    /// Its name.
+    pub(crate) name: &'a str,
+    /// How its texts became terms.
+    pub(crate) analyzer: &'a Analyzer,
+    /// The parameters of its scores.
+    pub(crate) bm25: Bm25,
+    /// What its scores are multiplied by.
+    pub(crate) boost: f32,
+    /// Whether clauses that name no field look here.
+    pub(crate) by_default: bool,
+    /// Its text in all segments together, see [`FieldView::totals`].
+    pub(crate) totals: Totals,
+}
+
+/// A segment that is searched.
+#[derive(Clone, Copy)]
+pub(crate) struct SearchedSegment<'a> {
+    /// The index of each field, in the order of the fields; nothing where the segment has no text in it.
+    pub(crate) views: &'a [Option<FieldView<'a>>],
+    /// Records that are deleted.
+    pub(crate) dead: Option<&'a SlotSet>,
+    /// Slots.
+    pub(crate) len: u32,
+}
+
+/// A query that is ready to run.
+pub(crate) struct Prepared<'a> {
+    pub(super) segments: &'a [SearchedSegment<'a>],
+    pub(super) clauses: Vec<PreparedClause<'a>>,
+    /// Clauses that are asked for, of which so many must match.
+    pub(super) minimum: usize,
+    /// Units of a score of 1.
+    pub(super) scale: f64,
+}
+
+pub(super) struct PreparedClause<'a> {
+    pub(super) occur: Occur,
+    pub(super) leaves: Vec<PreparedLeaf<'a>>,
+}
+
+/// One term or phrase in one field.
+pub(super) struct PreparedLeaf<'a> {
+    pub(super) field: usize,
+    pub(super) weight: f64,
+    pub(super) curve: Curve,
+    pub(super) terms: Vec<PreparedTerm<'a>>,
+    /// How several terms have to stand.
+    pub(super) nearness: Nearness,
+}
+
+pub(super) struct PreparedTerm<'a> {
+    pub(super) term: Vec<u8>,
+    /// Its place in a phrase.
+    pub(super) place: u32,
+    /// By segment.
+    pub(super) entries: Vec<Option<Entry<'a>>>,
+    /// Live records with it, in all segments.
+    pub(super) df: u64,
+}
+
+/// What looking up needs.
+struct Lookup<'a, 'q> {
+    fields: &'q [SearchedField<'q>],
+    segments: &'a [SearchedSegment<'a>],
+    lenient: bool,
+}
+
+impl<'a> Prepared<'a> {
+    /// Looks everything up.
+    ///
+    /// # Errors
+    /// `InvalidOption` where the query names a field that is not among `fields`, or asks for a phrase where no positions are
+    /// kept; `Corrupt`.
+    pub(crate) fn new(
+        query: &TextQuery,
+        fields: &[SearchedField<'_>],
+        segments: &'a [SearchedSegment<'a>],
+    ) -> Result<Self> {
+        let lookup = Lookup { fields, segments, lenient: query.lenient };
+        let mut clauses = Vec::with_capacity(query.clauses.len());
+        for clause in &query.clauses {
+            let places = lookup.places(clause)?;
+            let mut leaves = Vec::new();
+            let mut said = false;
+            for place in places {
+                said |= lookup.leaves(clause, place, &mut leaves)?;
+            }
+            // A clause of stop words alone asks for nothing.
+            if said {
+                clauses.push(PreparedClause { occur: clause.occur, leaves });
+            }
+        }
+        if query.minimum == Minimum::Any && clauses.iter().all(|clause| clause.occur != Occur::Must) {
+            merge_equal(&mut clauses);
+        }
+        Ok(Self::of(query.minimum, clauses, segments))
+    }
+
+    fn of(minimum: Minimum, clauses: Vec<PreparedClause<'a>>, segments: &'a [SearchedSegment<'a>]) -> Self {
+        let count = |occur| clauses.iter().filter(|clause| clause.occur == occur).count();
+        let should = count(Occur::Should);
+        let minimum = match minimum {
+            Minimum::Any => usize::from(count(Occur::Must) == 0),
+            Minimum::All => should,
+            Minimum::Count(wanted) => (wanted as usize).min(should).max(usize::from(count(Occur::Must) == 0)),
+        };
+        let scoring = clauses.iter().filter(|clause| clause.occur != Occur::MustNot);
+        let (mut largest, mut sum) = (0f64, 0f64);
+        for leaf in scoring.flat_map(|clause| &clause.leaves) {
+            (largest, sum) = (largest.max(leaf.weight), sum + leaf.weight);
+        }
+        // Room for rounding: a leaf takes less than 2^23 units, all together less than 2^31.
+        let scale = (8_000_000.0 / largest).min(2e9 / sum);
+        let scale = if scale.is_finite() && scale > 0.0 { scale } else { 1.0 };
+        Self { segments, clauses, minimum, scale }
+    }
+
+    /// Whether no record can match.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.clauses.iter().all(|clause| clause.occur == Occur::MustNot)
+    }
+}
+
+/// Joins what is asked for twice, where any of it counts: it weighs as much as both.
+fn merge_equal(clauses: &mut Vec<PreparedClause<'_>>) {
+    let mut seen: HashMap<(usize, Vec<u8>), (usize, usize)> = HashMap::new();
+    let mut merged: Vec<PreparedClause<'_>> = Vec::with_capacity(clauses.len());
+    for mut clause in clauses.drain(..) {
+        let place = merged.len();
+        if clause.occur == Occur::Should {
+            let mut kept = Vec::with_capacity(clause.leaves.len());
+            for leaf in clause.leaves {
+                let key = match &leaf.terms[..] {
+                    [term] => (leaf.field, term.term.clone()),
+                    _ => {
+                        kept.push(leaf);
+                        continue;
+                    }
+                };
+                match seen.get(&key) {
+                    Some((at, leaf_at)) if *at == place => kept[*leaf_at].weight += leaf.weight,
+                    Some((at, leaf_at)) => merged[*at].leaves[*leaf_at].weight += leaf.weight,
+                    None => {
+                        seen.insert(key, (place, kept.len()));
+                        kept.push(leaf);
+                    }
+                }
+            }
+            clause.leaves = kept;
+        }
+        merged.push(clause);
+    }
+    *clauses = merged;
+}
+
+impl<'a> Lookup<'a, '_> {
+    /// The fields of a clause.
+    fn places(&self, clause: &Clause) -> Result<Vec<usize>> {
+        if clause.fields.is_empty() {
+            let chosen = self.fields.iter().enumerate().filter(|(_, field)| field.by_default);
+            return Ok(chosen.map(|(place, _)| place).collect());
+        }
+        let place = |name: &String| {
+            self.fields.iter().position(|field| field.name == name).ok_or_else(|| {
+                let names: Vec<&str> = self.fields.iter().map(|field| field.name).collect();
+                let problem = format!("there is no text field '{name}', but {}", names.join(", "));
+                Error::InvalidOption { name: "text", problem }
+            })
+        };
+        clause.fields.iter().map(place).collect()
+    }
+
+    /// Adds the leaves of a clause in one field; false where the clause says nothing there.
+    fn leaves(&self, clause: &Clause, field: usize, leaves: &mut Vec<PreparedLeaf<'a>>) -> Result<bool> {
+        let boost = f64::from(clause.boost) * f64::from(self.fields[field].boost);
+        match &clause.what {
+            What::Word(text) => self.word(text, clause.occur, field, boost, leaves),
+            What::Phrase { text, slop } => {
+                let terms = self.terms(field, text);
+                let nearness = match self.has_positions(field) || terms.len() < 2 {
+                    true => Nearness::Slop(*slop),
+                    false if self.lenient => Nearness::Anywhere,
+                    false => {
+                        let problem = format!("field '{}' keeps no positions to find phrases by", self.fields[field].name);
+                        return Err(Error::InvalidOption { name: "text", problem });
+                    }
+                };
+                self.together(terms, nearness, field, boost, leaves)
+            }
+            What::Prefix(prefix) => self.expanded(Expansion::prefix(self.fields[field].analyzer, prefix), field, boost, leaves),
+            What::Fuzzy { word, edits } => {
+                self.expanded(Expansion::fuzzy(self.fields[field].analyzer, word, *edits), field, boost, leaves)
+            }
+        }
+    }
+
+    fn has_positions(&self, field: usize) -> bool {
+        let mut views = self.segments.iter().filter_map(|segment| segment.views.get(field)?.as_ref());
+        views.all(FieldView::has_positions)
+    }
+
+    /// The terms of a text with their positions and kinds, without those that stand for the end of a run.
+    fn terms(&self, field: usize, text: &str) -> Vec<(Vec<u8>, u32, Kind)> {
+        let mut terms = Vec::new();
+        self.fields[field].analyzer.start().tokens(text, &mut |token| {
+            if token.kind != Kind::Last {
+                terms.push((token.term.as_bytes().to_vec(), token.position, token.kind));
+            }
+        });
+        terms
+    }
+
+    fn word(
+        &self,
+        text: &str,
+        occur: Occur,
+        field: usize,
+        boost: f64,
+        leaves: &mut Vec<PreparedLeaf<'a>>,
+    ) -> Result<bool> {
+        let terms = self.terms(field, text);
+        if occur != Occur::Should && terms.len() > 1 {
+            let nearness = if self.has_positions(field) { Nearness::Slop(0) } else { Nearness::Anywhere };
+            return self.together(terms, nearness, field, boost, leaves);
+        }
+        let said = !terms.is_empty();
+        for (term, _, kind) in terms {
+            if kind == Kind::Single {
+                // The character may be the first of a pair, or stand at the end of a run.
+                self.expanded(Expansion::beginning(term), field, boost, leaves)?;
+                continue;
+            }
+            let term = self.term(term, 0, field)?;
+            let weight = self.idf(field, term.df) * boost;
+            leaves.push(self.leaf(field, weight, vec![term], Nearness::Anywhere));
+        }
+        Ok(said)
+    }
+
+    fn together(
+        &self,
+        terms: Vec<(Vec<u8>, u32, Kind)>,
+        nearness: Nearness,
+        field: usize,
+        boost: f64,
+        leaves: &mut Vec<PreparedLeaf<'a>>,
+    ) -> Result<bool> {
+        let terms = terms.into_iter().map(|(term, place, _)| self.term(term, place, field));
+        let terms: Vec<_> = terms.collect::<Result<_>>()?;
+        let said = !terms.is_empty();
+        if said {
+            let weight: f64 = terms.iter().map(|term| self.idf(field, term.df)).sum();
+            leaves.push(self.leaf(field, weight * boost, terms, nearness));
+        }
+        Ok(said)
+    }
+
+    /// Terms that stand for one word: they share the statistics of the most frequent of them.
+    fn expanded(
+        &self,
+        expansion: Expansion,
+        field: usize,
+        boost: f64,
+        leaves: &mut Vec<PreparedLeaf<'a>>,
+    ) -> Result<bool> {
+        let said = !expansion.is_empty();
+        let views: Vec<_> = self.segments.iter().map(|segment| segment.views.get(field)?.as_ref()).collect();
+        let mut terms = Vec::new();
+        for (term, share) in expansion.terms(&views)? {
+            terms.push((self.term(term, 0, field)?, share));
+        }
+        let df = terms.iter().map(|(term, _)| term.df).max().unwrap_or(0);
+        for (term, share) in terms {
+            let weight = self.idf(field, df) * boost * share;
+            leaves.push(self.leaf(field, weight, vec![term], Nearness::Anywhere));
+        }
+        Ok(said)
+    }
+
+    fn idf(&self, field: usize, df: u64) -> f64 {
+        idf(self.fields[field].totals.docs, df)
+    }
+
+    fn leaf(&self, field: usize, weight: f64, terms: Vec<PreparedTerm<'a>>, nearness: Nearness) -> PreparedLeaf<'a> {
+        let totals = self.fields[field].totals;
+        let curve = self.fields[field].bm25.curve(totals.tokens as f32 / totals.docs.max(1) as f32);
+        PreparedLeaf { field, weight, curve, terms, nearness }
+    }
+
+    /// Looks a term up in every segment.
+    fn term(&self, term: Vec<u8>, place: u32, field: usize) -> Result<PreparedTerm<'a>> {
+        let mut entries = Vec::with_capacity(self.segments.len());
+        let mut df = 0;
+        for segment in self.segments {
+            let view = segment.views.get(field).and_then(Option::as_ref);
+            let entry = view.map(|view| view.entry(&term)).transpose()?.flatten();
+            if let (Some(view), Some(entry)) = (view, &entry) {
+                df += view.live_df(entry, segment.dead)?;
+            }
+            entries.push(entry);
+        }
+        Ok(PreparedTerm { term, place, entries, df })
+    }
+}

@@ -1,0 +1,487 @@
+//! Runs a prepared query over one segment.
+//!
+//! Slots are looked at in windows of 4096. In each, some postings are read whole (the *essential* ones: of the words that a
+//! record must have one of to be among the best, or to match at all), which gives candidates; what else the query asks for is
+//! looked up for the candidates alone, the most that it can add first, and candidates that can't be among the best any more
+//! are dropped on the way (MaxScore: Turtle and Flood 1995; with bounds by block: Chakrabarti and others 2011, Ding and Suel
+//! 2011). What is found is exact.
+//!
+//! - Words of which any counts: those are essential without which the others' bounds together reach the k-th best score.
+//!   Of a single essential word, blocks whose bound is too low are not read.
+//! - Something required: the rarest of it is essential.
+//! - At least m of n: the rarest n - m + 1.
+//! - A filter that few pass: its slots are the candidates.
+
+use super::bm25::Weight;
+use super::leaf::Buffers;
+use super::leaf::Leaf;
+use super::leaf::Sums;
+use super::leaf::WINDOW;
+use super::phrase::PhraseCursor;
+use super::postings::TermCursor;
+use super::prepare::Prepared;
+use super::prepare::PreparedLeaf;
+use super::query::Occur;
+use super::top::Sink;
+use super::top::Top;
+use crate::error::Result;
+use crate::ids::Slot;
+use crate::slots::SlotSet;
+use std::cell::Cell;
+use std::cmp::Reverse;
+
+/// Slots of the first window.
+const FIRST_WINDOW: u32 = 512;
+/// A filter's slots are the candidates where looking all terms up for them costs less than reading the postings; a look-up
+/// costs about as much as so many postings.
+const LOOKUP_COST: u64 = 6;
+
+/// Working memory of searches.
+#[derive(Default)]
+pub(crate) struct Scratch {
+    sums: Sums,
+    buffers: Buffers,
+    candidates: Vec<Candidate>,
+    top: Top,
+}
+
+#[derive(Clone, Copy)]
+struct Candidate {
+    slot: Slot,
+    score: u32,
+    /// Clauses that are asked for and matched so far.
+    matched: u32,
+}
+
+/// The slots that may be found.
+#[derive(Clone, Copy)]
+struct Allowed<'s> {
+    filter: Option<&'s SlotSet>,
+    dead: Option<&'s SlotSet>,
+}
+
+impl Allowed<'_> {
+    #[inline]
+    fn contains(self, slot: Slot) -> bool {
+        self.filter.is_none_or(|filter| filter.contains(slot)) && !self.dead.is_some_and(|dead| dead.contains(slot))
+    }
+}
+
+/// The leaves of one clause in this segment.
+struct Part<'a> {
+    leaves: Vec<Leaf<'a>>,
+    cost: u64,
+    /// A bound for the records of the present window.
+    bound: u32,
+}
+
+impl Part<'_> {
+    fn enter(&mut self, base: Slot, end: Slot) {
+        self.leaves.iter_mut().for_each(|leaf| leaf.enter(base, end));
+        self.bound = self.leaves.iter().map(|leaf| leaf.bound).sum();
+    }
+
+    /// What the clause adds to the score of one record; nothing where it can't be enough.
+    #[inline]
+    fn add(&mut self, candidate: &mut Candidate, after: u32, limit: u32) -> Result<bool> {
+        if let [leaf] = &mut self.leaves[..] {
+            let bound = leaf.bound_at(candidate.slot);
+            if candidate.score + bound + after <= limit {
+                return Ok(false);
+            }
+            let score = if bound == 0 { 0 } else { leaf.probe(candidate.slot)? };
+            candidate.score += score;
+            candidate.matched += u32::from(score > 0);
+            return Ok(candidate.score + after > limit);
+        }
+        let before = candidate.score;
+        for leaf in &mut self.leaves {
+            candidate.score += leaf.probe(candidate.slot)?;
+        }
+        candidate.matched += u32::from(candidate.score > before);
+        Ok(candidate.score + after > limit)
+    }
+}
+
+/// The clauses of a query in one segment.
+#[derive(Default)]
+struct Parts<'a> {
+    /// The rarest first.
+    must: Vec<Part<'a>>,
+    /// The rarest first.
+    should: Vec<Part<'a>>,
+    must_not: Vec<Part<'a>>,
+    /// Those of `should` of which a record has to match one, once more: cursors only go forward.
+    rarest: Vec<Part<'a>>,
+    /// Clauses of `should` that have to match.
+    minimum: usize,
+}
+
+impl<'a> Prepared<'a> {
+    /// Calls `each` with score and slot of the `k` best records of a segment, the best first, those with equal scores by slot;
+    /// of those that pass `filter`, and of those with a score of at least `threshold`, such as that of the k-th best in the
+    /// segments before.
+    pub(crate) fn search(
+        &self,
+        segment: usize,
+        k: usize,
+        filter: Option<&SlotSet>,
+        threshold: f32,
+        scratch: &mut Scratch,
+        each: &mut dyn FnMut(f32, Slot),
+    ) -> Result<()> {
+        let limit = (f64::from(threshold.max(0.0)) * self.scale * 0.999_999).floor() as u32;
+        let mut top = std::mem::take(&mut scratch.top);
+        top.start(k, limit.saturating_sub(1));
+        let run = self.run(segment, filter, &mut Sink::Top(&mut top), scratch);
+        top.drain(|units, slot| {
+            let score = (f64::from(units) / self.scale) as f32;
+            if run.is_ok() && score >= threshold {
+                each(score, slot);
+            }
+        });
+        scratch.top = top;
+        run
+    }
+
+    /// Calls `each` with score and slot of every record of a segment that matches and passes `filter`, by ascending slot: also
+    /// what scores certain records, which are the filter then.
+    pub(crate) fn scores(
+        &self,
+        segment: usize,
+        filter: Option<&SlotSet>,
+        scratch: &mut Scratch,
+        each: &mut dyn FnMut(f32, Slot),
+    ) -> Result<()> {
+        let mut tell = |units: u32, slot| each((f64::from(units) / self.scale) as f32, slot);
+        self.run(segment, filter, &mut Sink::Each(&mut tell), scratch)
+    }
+
+    /// The records of a segment that match and pass `filter`.
+    pub(crate) fn matching(
+        &self,
+        segment: usize,
+        filter: Option<&SlotSet>,
+        scratch: &mut Scratch,
+    ) -> Result<SlotSet> {
+        let mut slots = Vec::new();
+        self.scores(segment, filter, scratch, &mut |_, slot| slots.push(slot))?;
+        Ok(SlotSet::from_ascending(self.segments.get(segment).map_or(0, |segment| segment.len), slots))
+    }
+
+    fn run(&self, segment: usize, filter: Option<&SlotSet>, sink: &mut Sink<'_>, scratch: &mut Scratch) -> Result<()> {
+        let Some(searched) = self.segments.get(segment) else { return Ok(()) };
+        if self.is_empty() || filter.is_some_and(SlotSet::is_empty) {
+            return Ok(());
+        }
+        let mut parts = self.parts(segment)?;
+        if parts.must.iter().any(|part| part.leaves.is_empty()) || parts.should.len() < parts.minimum {
+            return Ok(());
+        }
+        if parts.must.is_empty() && parts.minimum > 1 {
+            parts.rarest = self.parts(segment)?.should;
+            parts.rarest.truncate(parts.should.len() + 1 - parts.minimum);
+        }
+        let dead = searched.dead.filter(|dead| !dead.is_empty());
+        let allowed = Allowed { filter, dead };
+        Run { allowed, len: searched.len, sink, scratch }.all(parts)
+    }
+
+    fn parts(&self, segment: usize) -> Result<Parts<'a>> {
+        let mut parts = Parts { minimum: self.minimum, ..Parts::default() };
+        for clause in &self.clauses {
+            let mut leaves = Vec::with_capacity(clause.leaves.len());
+            for prepared in &clause.leaves {
+                leaves.extend(self.leaf(prepared, segment)?);
+            }
+            let cost = leaves.iter().map(|leaf| leaf.cost).sum();
+            let part = Part { leaves, cost, bound: 0 };
+            match clause.occur {
+                Occur::Must => parts.must.push(part),
+                _ if part.leaves.is_empty() => {}
+                Occur::MustNot => parts.must_not.push(part),
+                Occur::Should => parts.should.push(part),
+            }
+        }
+        parts.must.sort_by_key(|part| part.cost);
+        parts.should.sort_by_key(|part| part.cost);
+        Ok(parts)
+    }
+
+    fn leaf(&self, leaf: &PreparedLeaf<'a>, segment: usize) -> Result<Option<Leaf<'a>>> {
+        let view = self.segments[segment].views.get(leaf.field).and_then(Option::as_ref);
+        let Some(view) = view else { return Ok(None) };
+        let weight = Weight { units: (leaf.weight * self.scale) as f32, curve: leaf.curve };
+        if let [term] = &leaf.terms[..] {
+            let Some(entry) = &term.entries[segment] else { return Ok(None) };
+            return Leaf::term(view, TermCursor::open(view, entry)?, weight).map(Some);
+        }
+        let mut terms = Vec::with_capacity(leaf.terms.len());
+        for term in &leaf.terms {
+            let Some(entry) = &term.entries[segment] else { return Ok(None) };
+            terms.push((entry.clone(), term.place));
+        }
+        Leaf::phrase(view, PhraseCursor::open(view, &terms, leaf.nearness)?, weight).map(Some)
+    }
+}
+
+/// One query over one segment.
+struct Run<'s, 'k> {
+    allowed: Allowed<'s>,
+    len: u32,
+    sink: &'s mut Sink<'k>,
+    scratch: &'s mut Scratch,
+}
+
+impl Run<'_, '_> {
+    fn all(&mut self, mut parts: Parts<'_>) -> Result<()> {
+        if let Some(filter) = self.allowed.filter
+            && is_thin(filter, &parts)
+        {
+            return self.over_filter(filter, &mut parts);
+        }
+        if !parts.must.is_empty() {
+            return self.over_must(&mut parts);
+        }
+        if parts.minimum > 1 {
+            return self.over_some(&mut parts);
+        }
+        let mut leaves: Vec<Leaf<'_>> = parts.should.into_iter().flat_map(|part| part.leaves).collect();
+        match &mut leaves[..] {
+            [] => Ok(()),
+            [leaf] if parts.must_not.is_empty() => self.over_one(leaf),
+            leaves => self.over_any(leaves, &mut parts.must_not),
+        }
+    }
+
+    /// The windows; the first ones are narrow, so that there is something to compare with soon.
+    fn windows(&self) -> impl Iterator<Item = (Slot, Slot)> + use<> {
+        let len = self.len;
+        let mut base = 0;
+        std::iter::from_fn(move || {
+            let width = if base < WINDOW as u32 { base.max(FIRST_WINDOW) } else { WINDOW as u32 };
+            let window = (base < len).then(|| (base, base.saturating_add(width).min(len)))?;
+            base = window.1;
+            Some(window)
+        })
+    }
+
+    /// One word: blocks whose bound is too low are passed over.
+    fn over_one(&mut self, leaf: &mut Leaf<'_>) -> Result<()> {
+        let cut = Cell::new(self.sink.limit());
+        leaf.enter(0, self.len);
+        let (allowed, sink) = (self.allowed, &mut *self.sink);
+        leaf.each(0, self.len, &cut, &mut self.scratch.buffers, |slot, score| {
+            if score > cut.get() && allowed.contains(slot) {
+                sink.push(score, slot);
+                cut.set(sink.limit());
+            }
+        })
+    }
+
+    /// Words of which any counts.
+    fn over_any(&mut self, leaves: &mut [Leaf<'_>], must_not: &mut [Part<'_>]) -> Result<()> {
+        for (base, end) in self.windows() {
+            leaves.iter_mut().for_each(|leaf| leaf.enter(base, end));
+            leaves.sort_unstable_by_key(|leaf| leaf.bound);
+            let limit = self.sink.limit();
+            let mut rest = 0;
+            let optional = leaves.iter().take_while(|leaf| {
+                let fits = rest + leaf.bound <= limit;
+                rest += if fits { leaf.bound } else { 0 };
+                fits
+            });
+            let (optional, essential) = leaves.split_at_mut(optional.count());
+            if essential.is_empty() {
+                continue;
+            }
+            self.collect(essential, base, end, limit - rest)?;
+            for leaf in optional.iter_mut().rev() {
+                rest -= leaf.bound;
+                refine(&mut self.scratch.candidates, leaf, rest, limit)?;
+            }
+            self.finish(must_not)?;
+        }
+        Ok(())
+    }
+
+    /// The candidates: records of the window with more than `cut` in these leaves together.
+    fn collect(&mut self, leaves: &mut [Leaf<'_>], base: Slot, end: Slot, cut: u32) -> Result<()> {
+        let Scratch { sums, buffers, candidates, .. } = &mut *self.scratch;
+        let allowed = self.allowed;
+        candidates.clear();
+        let mut push = |slot, score| {
+            if score > cut && allowed.contains(slot) {
+                candidates.push(Candidate { slot, score, matched: 0 });
+            }
+        };
+        if let [leaf] = leaves {
+            return leaf.each(base, end, &Cell::new(cut), buffers, push);
+        }
+        for leaf in leaves {
+            let collected = leaf.collect(base, end, sums, buffers);
+            if collected.is_err() {
+                sums.drain_above(base, u32::MAX, |_, _| {});
+                return collected;
+            }
+        }
+        sums.drain_above(base, cut, &mut push);
+        Ok(())
+    }
+
+    /// Something required: the rarest of it gives the candidates.
+    fn over_must(&mut self, parts: &mut Parts<'_>) -> Result<()> {
+        for (base, end) in self.windows() {
+            let (limit, sum) = (self.sink.limit(), parts.enter(base, end));
+            if sum <= limit || parts.must.iter().any(|part| part.bound == 0) {
+                continue;
+            }
+            let first = &mut parts.must[0];
+            self.collect(&mut first.leaves, base, end, limit.saturating_sub(sum - first.bound))?;
+            self.complete(parts, 1, sum - parts.must[0].bound)?;
+        }
+        Ok(())
+    }
+
+    /// At least `m` of `n`: the rarest `n - m + 1` give the candidates.
+    fn over_some(&mut self, parts: &mut Parts<'_>) -> Result<()> {
+        for (base, end) in self.windows() {
+            let (limit, sum) = (self.sink.limit(), parts.enter(base, end));
+            if sum <= limit {
+                continue;
+            }
+            let Scratch { sums, buffers, .. } = &mut *self.scratch;
+            for leaf in parts.rarest.iter_mut().flat_map(|part| &mut part.leaves) {
+                leaf.enter(base, end);
+                let collected = leaf.collect(base, end, sums, buffers);
+                if collected.is_err() {
+                    sums.drain_above(base, u32::MAX, |_, _| {});
+                    return collected;
+                }
+            }
+            self.collect(&mut [], base, end, 0)?;
+            // They are looked up once more, so that it is known how many match.
+            self.scratch.candidates.iter_mut().for_each(|candidate| candidate.score = 0);
+            self.complete(parts, 0, sum)?;
+        }
+        Ok(())
+    }
+
+    /// A filter that few pass: its slots are the candidates.
+    fn over_filter(&mut self, filter: &SlotSet, parts: &mut Parts<'_>) -> Result<()> {
+        let allowed = self.allowed;
+        let len = self.len;
+        let mut slots = filter.iter().filter(|slot| *slot < len).peekable();
+        while let Some(first) = slots.peek().copied() {
+            let base = first - first % WINDOW as u32;
+            let end = self.len.min(base.saturating_add(WINDOW as u32));
+            let candidates = &mut self.scratch.candidates;
+            candidates.clear();
+            while let Some(slot) = slots.next_if(|slot| *slot < end) {
+                if allowed.contains(slot) {
+                    candidates.push(Candidate { slot, score: 0, matched: 0 });
+                }
+            }
+            let sum = parts.enter(base, end);
+            if sum > self.sink.limit() && parts.must.iter().all(|part| part.bound > 0) {
+                self.complete(parts, 0, sum)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks up what the candidates have of the other clauses: of the required ones from `from` on, then of the others. `sum`
+    /// bounds all that together.
+    fn complete(&mut self, parts: &mut Parts<'_>, from: usize, mut sum: u32) -> Result<()> {
+        let limit = self.sink.limit();
+        for part in &mut parts.must[from..] {
+            sum -= part.bound;
+            narrow(&mut self.scratch.candidates, |candidate| {
+                candidate.matched = 0;
+                Ok(part.add(candidate, sum, limit)? && candidate.matched > 0)
+            })?;
+        }
+        self.scratch.candidates.iter_mut().for_each(|candidate| candidate.matched = 0);
+        let mut left = parts.should.len();
+        parts.should.sort_by_key(|part| Reverse(part.bound));
+        for part in &mut parts.should {
+            sum -= part.bound;
+            left -= 1;
+            narrow(&mut self.scratch.candidates, |candidate| {
+                Ok(part.add(candidate, sum, limit)? && candidate.matched as usize + left >= parts.minimum)
+            })?;
+        }
+        parts.should.sort_by_key(|part| part.cost);
+        self.finish(&mut parts.must_not)
+    }
+
+    /// Tells of the candidates that nothing forbids.
+    fn finish(&mut self, must_not: &mut [Part<'_>]) -> Result<()> {
+        let candidates = &mut self.scratch.candidates;
+        let limit = self.sink.limit();
+        candidates.retain(|candidate| candidate.score > limit);
+        for leaf in must_not.iter_mut().flat_map(|part| &mut part.leaves) {
+            narrow(candidates, |candidate| Ok(leaf.probe(candidate.slot)? == 0))?;
+        }
+        candidates.iter().for_each(|candidate| self.sink.push(candidate.score, candidate.slot));
+        Ok(())
+    }
+}
+
+impl Parts<'_> {
+    /// Goes on to a window; bounds what scores there are in it.
+    fn enter(&mut self, base: Slot, end: Slot) -> u32 {
+        let scoring = self.must.iter_mut().chain(&mut self.should);
+        scoring.map(|part| {
+            part.enter(base, end);
+            part.bound
+        }).sum()
+    }
+}
+
+/// Whether it costs less to look all terms up for the filter's slots than to read the postings.
+fn is_thin(filter: &SlotSet, parts: &Parts<'_>) -> bool {
+    let all = || parts.must.iter().chain(&parts.should);
+    let leaves: u64 = all().map(|part| part.leaves.len() as u64).sum();
+    let postings = match parts.must.first() {
+        Some(first) => first.cost,
+        None => all().map(|part| part.cost).sum(),
+    };
+    filter.len() as u64 * leaves * LOOKUP_COST < postings
+}
+
+/// Adds what a leaf has for the candidates, and drops those that can't have more than `limit` with it and `rest`.
+fn refine(candidates: &mut Vec<Candidate>, leaf: &mut Leaf<'_>, rest: u32, limit: u32) -> Result<()> {
+    let most = leaf.bound + rest;
+    narrow(candidates, |candidate| {
+        if candidate.score + most <= limit {
+            return Ok(false);
+        }
+        let bound = leaf.bound_at(candidate.slot);
+        if candidate.score + bound + rest <= limit {
+            return Ok(false);
+        }
+        if bound > 0 {
+            candidate.score += leaf.probe(candidate.slot)?;
+        }
+        Ok(candidate.score + rest > limit)
+    })
+}
+
+/// Keeps the candidates of which `keep` says so.
+#[inline(always)]
+fn narrow(
+    candidates: &mut Vec<Candidate>,
+    mut keep: impl FnMut(&mut Candidate) -> Result<bool>,
+) -> Result<()> {
+    let mut kept = 0;
+    for at in 0..candidates.len() {
+        let mut candidate = candidates[at];
+        if keep(&mut candidate)? {
+            candidates[kept] = candidate;
+            kept += 1;
+        }
+    }
+    candidates.truncate(kept);
+    Ok(())
+}
