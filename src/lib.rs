@@ -77,6 +77,7 @@ mod slots;
     allow(unreachable_pub, reason = "public for the crash enumerator, which the feature lets in")
 )]
 mod storage;
+mod text;
 mod vector;
 
 pub use db::Collection;
@@ -106,19 +107,25 @@ pub use metadata::GeoPoint;
 pub use metadata::Value;
 pub use quant::Quantization;
 pub use query::Explain;
+pub use query::Fusion;
 pub use query::Hit;
 pub use query::Scan;
 pub use query::Search;
 pub use query::SegmentExplain;
+pub use query::Weights;
+pub use query::WordsExplain;
 pub use segment::Limits;
 pub use segment::Record;
 pub use segment::Schema;
+pub use segment::TextField;
 pub use segment::Vector;
 pub use segment::VectorSchema;
 pub use storage::Backend;
 pub use storage::FileBackend;
 pub use storage::MappedBytes;
 pub use storage::MemoryBackend;
+pub use text::Clause;
+pub use text::TextQuery;
 pub use vector::Dtype;
 pub use vector::Metric;
 

@@ -4,6 +4,7 @@ use super::Hit;
 use super::Search;
 use super::View;
 use super::explain::Step;
+use super::hit::Extra;
 use super::hit::Origin;
 use super::matching::Condition;
 use super::matching::Passing;
@@ -71,11 +72,17 @@ impl<'v> Execution<'v> {
             if search.least_score().is_some_and(|least| score < least) {
                 break;
             }
-            let segment = &self.segments[found.segment as usize].segment;
-            let origin = Origin { segment: segment.clone(), slot: found.slot, _pin: view.set.pin.clone() };
-            hits.push(Hit { id: segment.id(found.slot)?, score, distance, origin });
+            hits.push(self.hit(view, Found { score, ..found }, distance, None)?);
         }
         Ok(hits)
+    }
+
+    /// The hit that a record with the user's score is.
+    pub(super) fn hit(&self, view: &View, found: Found, distance: f32, extra: Option<Extra>) -> Result<Hit> {
+        let Found { score, segment, slot } = found;
+        let segment = &self.segments[segment as usize].segment;
+        let origin = Origin { segment: segment.clone(), slot, _pin: view.set.pin.clone() };
+        Ok(Hit { id: segment.id(slot)?, score, distance, origin, extra: extra.map(Box::new) })
     }
 
     /// The best records of all segments, without the hidden one, which is given as segment and slot. Each segment is told how

@@ -2,11 +2,11 @@
 
 use super::Search;
 use super::View;
+use super::combined::Trace;
 use super::execute::Execution;
 use super::matching::count;
 use crate::error::Result;
 use crate::segment::Route;
-use crate::segment::VectorQuery;
 use crate::segment::Work;
 use std::fmt;
 use std::ops::Range;
@@ -25,8 +25,10 @@ pub struct Explain {
     pub matches: usize,
     /// The filter as text, where there is one.
     pub filter: Option<String>,
-    /// The segments, in the order in which they were searched; those without a match were not.
+    /// The segments, in the order in which vectors were searched for in them; those without a match were not.
     pub segments: Vec<SegmentExplain>,
+    /// How words were searched for, where they were.
+    pub words: Option<WordsExplain>,
     /// Time to evaluate the filter. Answers to the latest filters are kept, so that a repeated one takes none.
     pub filter_time: Duration,
     /// Time of everything.
@@ -54,6 +56,16 @@ pub struct SegmentExplain {
     pub time: Duration,
 }
 
+/// How words were searched for.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct WordsExplain {
+    /// Number of records that were found as candidates.
+    pub found: usize,
+    /// Time to look the words up and to find the candidates.
+    pub time: Duration,
+}
+
 /// What was done in one segment.
 pub(super) struct Step {
     /// The place of the segment.
@@ -64,16 +76,17 @@ pub(super) struct Step {
 
 impl Explain {
     /// Runs a search that was checked.
-    pub(super) fn of(view: &View, query: &mut VectorQuery<'_>, search: &Search) -> Result<Self> {
+    pub(super) fn of(view: &View, search: &Search) -> Result<Self> {
         let started = Instant::now();
         let condition = search.condition();
-        let execution = Execution::new(view, query.vector, condition)?;
+        // What passes is kept, so that the search does not evaluate the filter again.
+        let execution = Execution::new(view, search.first_place(view)?, condition)?;
         let filter_time = started.elapsed();
-        let mut steps = Vec::new();
-        let hits = execution.hits(view, query, search, Some(&mut steps))?.len();
+        let mut trace = Trace::default();
+        let hits = search.run_traced(Some(&mut trace))?.len();
         let time = started.elapsed();
         let mut segments = Vec::new();
-        for Step { segment, work, time } in steps {
+        for Step { segment, work, time } in trace.steps {
             let live = execution.segments[segment];
             let matches = match execution.passing.get(segment) {
                 Some(passing) => count(live, passing),
@@ -95,7 +108,7 @@ impl Explain {
         }
         let filter = condition.filter.as_ref().map(ToString::to_string);
         let (records, matches) = (view.set.live(), execution.matches());
-        Ok(Self { hits, records, matches, filter, segments, filter_time, time })
+        Ok(Self { hits, records, matches, filter, segments, words: trace.words, filter_time, time })
     }
 }
 
@@ -115,6 +128,9 @@ impl fmt::Display for Explain {
         if let Some(filter) = &self.filter {
             let (matches, records, time) = (self.matches, self.records, self.filter_time);
             writeln!(f, "├─ filter {filter}: {matches} of {records} records pass, {time:?}")?;
+        }
+        if let Some(words) = &self.words {
+            writeln!(f, "├─ words: {} candidates, {:?}", words.found, words.time)?;
         }
         for (at, segment) in self.segments.iter().enumerate() {
             let branch = if at + 1 == self.segments.len() { "└─" } else { "├─" };

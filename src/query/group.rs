@@ -46,7 +46,12 @@ impl Grouping {
     }
 
     /// The first of each group, `wanted` in all.
-    fn first_of_each(&self, execution: &Execution<'_>, found: &[Found], wanted: usize) -> Result<Vec<Found>> {
+    pub(super) fn first_of_each(
+        &self,
+        execution: &Execution<'_>,
+        found: &[Found],
+        wanted: usize,
+    ) -> Result<Vec<Found>> {
         let path = Path::dotted(&self.field);
         let mut keys: Vec<Option<Key>> = vec![None; found.len()];
         for (place, live) in (0..).zip(&execution.segments) {

@@ -22,6 +22,14 @@ pub struct Hit {
     pub(super) score: f32,
     pub(super) distance: f32,
     pub(super) origin: Origin,
+    pub(super) extra: Option<Box<Extra>>,
+}
+
+/// What hits of searches with several parts, or words, have as well.
+#[derive(Clone)]
+pub(super) struct Extra {
+    /// Names and scores of the parts.
+    pub(super) scores: Vec<(String, f32)>,
 }
 
 #[derive(Clone)]
@@ -44,7 +52,17 @@ impl Hit {
         self.score
     }
 
-    /// How far the record's vector is from the query; smaller is nearer.
+    /// What the record scores in each part of the search: `vector` and `text`, or the names of vectors where there are
+    /// several. A part that did not find the record has its score as well; words that do not match have 0.
+    #[must_use]
+    pub fn scores(&self) -> Vec<(&str, f32)> {
+        match &self.extra {
+            Some(extra) => extra.scores.iter().map(|(name, score)| (name.as_str(), *score)).collect(),
+            None => vec![("vector", self.score)],
+        }
+    }
+
+    /// How far the record's vector is from the query; smaller is nearer. With several vectors, the first; NaN for words alone.
     #[must_use]
     pub fn distance(&self) -> f32 {
         self.distance

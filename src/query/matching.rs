@@ -1,6 +1,7 @@
 //! [`Matching`]: which records of each segment pass a filter.
 
 use super::View;
+use super::words::having;
 use crate::error::Error;
 use crate::error::Result;
 use crate::filter::Filter;
@@ -45,7 +46,10 @@ impl Condition {
     pub(super) fn passing(&self, live: &LiveSegment) -> Result<Passing> {
         match &self.filter {
             None => Ok(None),
-            Some(filter) => live.matching(filter, &words).map(Some),
+            Some(filter) => {
+                let words = |path: &Path, query: &str| having(&live.segment, path, query);
+                live.matching(filter, &words).map(Some)
+            }
         }
     }
 }
@@ -117,10 +121,4 @@ pub(super) fn check_field(view: &View, field: &str) -> Result<Path> {
         0 => Ok(path),
         _ => check_path(view, &path).map(|()| path),
     }
-}
-
-/// Answers what a filter asks of words.
-fn words(path: &Path, _: &str) -> Result<SlotSet> {
-    let problem = format!("the field '{}' is not indexed for words", path.names().join("."));
-    Err(Error::Filter { problem })
 }

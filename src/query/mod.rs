@@ -6,11 +6,15 @@
 //!
 //! Not here: what a snapshot is and who may read it (`db`).
 
+mod combined;
+mod diversity;
 mod execute;
 mod explain;
 mod facets;
+mod fusion;
 mod group;
 mod hit;
+mod hybrid;
 mod matching;
 mod ordered;
 mod scan;
@@ -18,10 +22,14 @@ mod search;
 #[cfg(test)]
 mod tests;
 mod top;
+mod words;
 
 pub use explain::Explain;
 pub use explain::SegmentExplain;
+pub use explain::WordsExplain;
 pub(crate) use facets::facets;
+pub use fusion::Fusion;
+pub use fusion::Weights;
 pub use hit::Hit;
 pub(crate) use matching::count_all;
 pub(crate) use matching::ids;

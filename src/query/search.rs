@@ -1,12 +1,17 @@
-//! [`Search`]: a vector search, put together call by call.
+//! [`Search`]: a search, put together call by call.
 
 use super::Hit;
 use super::View;
+use super::combined::Combined;
+use super::combined::Trace;
+use super::combined::WORDS;
 use super::execute::Execution;
 use super::explain::Explain;
+use super::fusion::Fusion;
 use super::group::Grouping;
 use super::matching::Condition;
 use super::matching::check_field;
+use super::words::WordsRequest;
 use crate::error::Error;
 use crate::error::Result;
 use crate::filter::Filter;
@@ -27,7 +32,7 @@ const DEFAULT_RECALL: f32 = 0.98;
 /// Recalls that can be asked for.
 const RECALLS: RangeInclusive<f32> = 0.5..=0.999;
 
-/// A search for the records nearest to a vector, put together call by call.
+/// A search for the records nearest to a vector, or with certain words, or both, put together call by call.
 ///
 /// It reads the collection as it was when the search was begun. Beside the hits it keeps in memory what it needs to
 /// remember visited records (an eighth of a byte for each in the largest segment, kept for the next search of the
@@ -47,7 +52,9 @@ const RECALLS: RangeInclusive<f32> = 0.5..=0.999;
 #[must_use = "a search does nothing until `run`"]
 pub struct Search {
     view: Result<View, Arc<Error>>,
-    vector: Option<(Option<String>, Vector)>,
+    /// Vectors with the names of those they are compared with.
+    vectors: Vec<(Option<String>, Vector)>,
+    pub(super) words: Option<WordsRequest>,
     /// `None` for all with at least the least score.
     k: Option<usize>,
     effort: Effort,
@@ -55,6 +62,9 @@ pub struct Search {
     condition: Condition,
     min_score: Option<f32>,
     grouping: Option<Grouping>,
+    pub(super) fusion: Fusion,
+    pub(super) depth: Option<usize>,
+    pub(super) diversity: Option<f32>,
 }
 
 impl Search {
@@ -62,25 +72,34 @@ impl Search {
         let effort = Effort::Recall(DEFAULT_RECALL);
         Self {
             view: view.map_err(Arc::new),
-            vector: None,
+            vectors: Vec::new(),
+            words: None,
             k: Some(DEFAULT_K),
             effort,
             exact: false,
             condition: Condition::default(),
             min_score: None,
             grouping: None,
+            fusion: Fusion::default(),
+            depth: None,
+            diversity: None,
         }
     }
 
     /// The vector to find neighbours of, among the vectors called `vector` or the only ones that there are.
-    pub fn vector(mut self, vector: impl Into<Vector>) -> Self {
-        self.vector = Some((None, vector.into()));
-        self
+    pub fn vector(self, vector: impl Into<Vector>) -> Self {
+        self.with_vector(None, vector.into())
     }
 
-    /// The vector to find neighbours of, among the vectors called `name`.
-    pub fn named_vector(mut self, name: impl Into<String>, vector: impl Into<Vector>) -> Self {
-        self.vector = Some((Some(name.into()), vector.into()));
+    /// The vector to find neighbours of, among the vectors called `name`. Several may be given, one of a name: each is a part of
+    /// its own, and [`fusion`](Self::fusion) makes one ranking of them.
+    pub fn named_vector(self, name: impl Into<String>, vector: impl Into<Vector>) -> Self {
+        self.with_vector(Some(name.into()), vector.into())
+    }
+
+    fn with_vector(mut self, name: Option<String>, vector: Vector) -> Self {
+        self.vectors.retain(|(other, _)| *other != name);
+        self.vectors.push((name, vector));
         self
     }
 
@@ -186,14 +205,12 @@ impl Search {
     /// Runs the search; the best hit comes first.
     ///
     /// # Errors
-    /// `InvalidOption` without a vector, for `k` or `ef` of 0 and for a recall out of range, `TooLarge` beyond the limits,
-    /// `DimensionMismatch` and `InvalidVector` for a vector that does not fit the schema, `Schema` for a name that it does
-    /// not have, `Filter` for a filter that can't be or names a field that no record has, `Corrupt` where the file is damaged,
-    /// `Closed` and `CollectionNotFound` where there is nothing to search.
+    /// `InvalidOption` without a vector and words, for `k` or `ef` of 0, for a recall out of range and for words where there are
+    /// no text fields, `TooLarge` beyond the limits, `DimensionMismatch` and `InvalidVector` for a vector that does not fit
+    /// the schema, `Schema` for a name that it does not have, `Filter` for a filter that can't be or names a field that no record
+    /// has, `Corrupt` where the file is damaged, `Closed` and `CollectionNotFound` where there is nothing to search.
     pub fn run(self) -> Result<Vec<Hit>> {
-        let (view, place) = self.checked()?;
-        let mut query = self.prepare(view, place, self.given_vector()?)?;
-        Execution::new(view, place, &self.condition)?.hits(view, &mut query, &self, None)
+        self.run_traced(None)
     }
 
     /// Runs the search and tells how: the way taken through each segment, what the filter left, and the time it took.
@@ -213,9 +230,39 @@ impl Search {
     /// # Errors
     /// As [`run`](Self::run).
     pub fn explain(self) -> Result<Explain> {
-        let (view, place) = self.checked()?;
-        let mut query = self.prepare(view, place, self.given_vector()?)?;
-        Explain::of(view, &mut query, &self)
+        let view = self.checked()?;
+        Explain::of(view, &self)
+    }
+
+    /// The hits; what is done goes into the trace.
+    pub(super) fn run_traced(&self, trace: Option<&mut Trace>) -> Result<Vec<Hit>> {
+        let view = self.checked()?;
+        let places = self.vectors.iter().map(|(name, _)| view.set.schema.searched_vector(name.as_deref()));
+        let places: Vec<usize> = places.collect::<Result<_>>()?;
+        let execution = Execution::new(view, places.first().copied().unwrap_or(0), &self.condition)?;
+        if let (&[place], None, None) = (&places[..], &self.words, self.diversity) {
+            let mut query = self.prepare(view, place, &self.vectors[0].1)?;
+            return execution.hits(view, &mut query, self, trace.map(|trace| &mut trace.steps));
+        }
+        let names = self.part_names(view, &places);
+        self.fusion.check(&names)?;
+        let mut vectors = Vec::with_capacity(places.len());
+        for ((name, place), (_, vector)) in names.into_iter().zip(&places).zip(&self.vectors) {
+            vectors.push((name, self.prepare(view, *place, vector)?));
+        }
+        let words = self.words.as_ref();
+        Combined { view, search: self, execution: &execution, vectors, words }.run(trace)
+    }
+
+    /// What the parts are called: a single vector `vector`, several by their names, words `text`.
+    fn part_names(&self, view: &View, places: &[usize]) -> Vec<String> {
+        let vectors = places.iter().map(|place| match (places, view.set.schema.vectors()[*place].name()) {
+            ([_], _) => "vector".to_owned(),
+            // The name is that of the words.
+            (_, WORDS) if self.words.is_some() => "text_vector".to_owned(),
+            (_, name) => name.to_owned(),
+        });
+        vectors.chain(self.words.as_ref().map(|_| WORDS.to_owned())).collect()
     }
 
     /// Runs the search for each of `vectors` in place of the one given to it, on all threads of the current rayon pool.
@@ -236,7 +283,7 @@ impl Search {
     /// # Errors
     /// As [`run`](Self::run); the first one met counts, and there are no hits then.
     pub fn run_many<V: Into<Vector>>(self, vectors: impl IntoIterator<Item = V>) -> Result<Vec<Vec<Hit>>> {
-        let (view, place) = self.checked()?;
+        let (view, place) = self.checked_vectors("run_many")?;
         let vectors: Vec<Vector> = vectors.into_iter().map(Into::into).collect();
         let execution = Execution::new(view, place, &self.condition)?;
         let hits = |vector| execution.hits(view, &mut self.prepare(view, place, vector)?, &self, None);
@@ -262,7 +309,7 @@ impl Search {
     /// # Errors
     /// As [`run`](Self::run).
     pub fn measure_recall(self, sample: usize) -> Result<f32> {
-        let (view, place) = self.checked()?;
+        let (view, place) = self.checked_vectors("measure_recall")?;
         if sample == 0 {
             let problem = "0, and at least 1 is right".into();
             return Err(Error::InvalidOption { name: "sample", problem });
@@ -282,10 +329,37 @@ impl Search {
         }
     }
 
-    /// The view, and the place in its schema of the vector that is meant, where all settings make sense.
-    fn checked(&self) -> Result<(&View, usize)> {
+    /// The view, where all settings make sense for it.
+    fn checked(&self) -> Result<&View> {
         let view = self.view.as_ref().map_err(|error| again(error))?;
-        let name = self.vector.as_ref().and_then(|(name, _)| name.as_deref());
+        let parts = self.vectors.len() + usize::from(self.words.is_some());
+        if parts == 0 {
+            let problem = "the search has none, and no text".into();
+            return Err(Error::InvalidOption { name: "vector", problem });
+        }
+        if parts > 1 && self.k.is_none() {
+            let problem = "none, and a search of several parts needs one".into();
+            return Err(Error::InvalidOption { name: "k", problem });
+        }
+        self.check_settings(&view.limits)?;
+        self.condition.check(view)?;
+        if let Some(words) = &self.words {
+            words.check(&view.set.schema)?;
+        }
+        if let Some(grouping) = &self.grouping {
+            check_field(view, &grouping.field)?;
+        }
+        Ok(view)
+    }
+
+    /// The view, and the place in its schema of the vector that is meant, for a call with vectors of its own.
+    fn checked_vectors(&self, call: &'static str) -> Result<(&View, usize)> {
+        let view = self.view.as_ref().map_err(|error| again(error))?;
+        if self.words.is_some() || self.vectors.len() > 1 || self.diversity.is_some() {
+            let problem = "words, several vectors and diversity are for single searches".into();
+            return Err(Error::InvalidOption { name: call, problem });
+        }
+        let name = self.vectors.first().and_then(|(name, _)| name.as_deref());
         let place = view.set.schema.searched_vector(name)?;
         self.check_settings(&view.limits)?;
         self.condition.check(view)?;
@@ -293,11 +367,6 @@ impl Search {
             check_field(view, &grouping.field)?;
         }
         Ok((view, place))
-    }
-
-    fn given_vector(&self) -> Result<&Vector> {
-        let missing = || Error::InvalidOption { name: "vector", problem: "the search has none".into() };
-        self.vector.as_ref().map(|(_, vector)| vector).ok_or_else(missing)
     }
 
     /// The search for `vector`, among those at a place of the schema.
@@ -329,6 +398,13 @@ impl Search {
                 problem: "NaN, and a number is right".into(),
             });
         }
+        if let Some(depth) = self.depth {
+            check("depth", depth, limits.ef)?;
+        }
+        if let Some(diversity) = self.diversity.filter(|diversity| !(0.0..=1.0).contains(diversity)) {
+            let problem = format!("{diversity}, and 0 to 1 is right");
+            return Err(Error::InvalidOption { name: "diversity", problem });
+        }
         if self.grouping.as_ref().is_some_and(|grouping| grouping.most == 0) {
             let problem = "0 hits with the same value, and at least 1 is right".into();
             return Err(Error::InvalidOption { name: "group_by", problem });
@@ -341,6 +417,19 @@ impl Search {
                 Err(Error::InvalidOption { name: "recall", problem })
             }
         }
+    }
+
+    /// The place in the schema of the first vector.
+    pub(super) fn first_place(&self, view: &View) -> Result<usize> {
+        match self.vectors.first() {
+            Some((name, _)) => view.set.schema.searched_vector(name.as_deref()),
+            None => Ok(0),
+        }
+    }
+
+    /// Hits wanted; `None` for all.
+    pub(super) fn limit(&self) -> Option<usize> {
+        self.k
     }
 
     /// The least score of a hit.

@@ -139,7 +139,7 @@ impl<'a> SegmentBuilder<'a> {
         let fields =
             FieldTable::write(&target, self.records.iter().map(|record| Ok(record.fields.as_slice())))?;
         let vectors = (0..self.schema.vectors().len()).map(|v| self.rows(v)).collect::<Result<_>>()?;
-        Ok(Some(Segment::new(self.schema.clone(), len as u32, ids, fields, None, vectors)))
+        Ok(Some(Segment::new(self.schema.clone(), len as u32, ids, fields, (None, Vec::new()), vectors)))
     }
 
     fn rows(&self, vector: usize) -> Result<VectorPart> {

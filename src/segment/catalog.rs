@@ -37,6 +37,7 @@ pub(crate) struct SegmentEntry {
     ids: Place,
     fields: Place,
     field_index: Option<Place>,
+    texts: Vec<Place>,
     vectors: Vec<VectorEntry>,
     dead: Option<Place>,
 }
@@ -70,12 +71,14 @@ impl SegmentEntry {
         let segment = &live.segment;
         let (ids, fields) = (extents.place(segment.ids.part())?, extents.place(segment.fields.part())?);
         let field_index = segment.filters.part().map(|part| extents.place(part)).transpose()?;
+        let texts = segment.texts.parts().iter().map(|part| extents.place(part)).collect::<Result<_>>()?;
         let vectors = segment.vectors().iter().map(|vector| VectorEntry::describe(vector, extents));
         Ok(Self {
             len: segment.len(),
             ids,
             fields,
             field_index,
+            texts,
             vectors: vectors.collect::<Result<_>>()?,
             dead: live.dead_part.as_ref().map(|part| extents.place(part)).transpose()?,
         })
@@ -89,18 +92,23 @@ impl SegmentEntry {
         let len = self.len as usize;
         let vectors = self.vectors.iter().zip(schema.vectors());
         let vectors = vectors.map(|(entry, schema)| entry.open(*schema.ty(), len, file));
+        if !self.texts.is_empty() && self.texts.len() != schema.text_fields().len() {
+            return Err(Error::corrupt("catalog", 0, "a segment has other text fields than its schema"));
+        }
+        let index = self.field_index.map(|place| file.part("field index", place)).transpose()?;
+        let texts = self.texts.iter().map(|place| file.part("words", *place)).collect::<Result<_>>()?;
         let segment = Segment::new(
             schema.clone(),
             self.len,
             IdTable::open(file.part("ids", self.ids)?, len)?,
             FieldTable::open(file.part("fields", self.fields)?, len)?,
-            self.field_index.map(|place| file.part("field index", place)).transpose()?,
+            (index, texts),
             vectors.collect::<Result<_>>()?,
         );
         let dead_part = self.dead.map(|place| file.part("tombstones", place)).transpose()?;
         let dead =
             dead_part.as_ref().map(|part| read_tombstones(part, self.len)).transpose()?.unwrap_or_default();
-        Ok(LiveSegment { segment: Arc::new(segment), dead: Arc::new(dead), dead_part })
+        Ok(LiveSegment { dead: Arc::new(dead), dead_part, ..LiveSegment::new(Arc::new(segment)) })
     }
 }
 

@@ -122,7 +122,7 @@ mod tests {
         let ids = IdTable::write(&Target::Memory, IdKind::U64, &ids).unwrap();
         let schema = Arc::new(Schema::named([]));
         let mut live =
-            LiveSegment::new(Arc::new(Segment::new(schema, len as u32, ids, fields, None, vec![])));
+            LiveSegment::new(Arc::new(Segment::new(schema, len as u32, ids, fields, (None, vec![]), vec![])));
         (0..len as Slot).filter(|slot| slot % 2 == 1).for_each(|slot| live.bury(slot));
         live
     }

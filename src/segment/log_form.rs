@@ -40,6 +40,6 @@ impl Segment {
             let rows = RowStore::open(*vector.ty(), len as usize, vec![block], None)?;
             vectors.push(VectorPart { rows, index: None });
         }
-        Ok(Self::new(schema.clone(), len, ids, fields, None, vectors))
+        Ok(Self::new(schema.clone(), len, ids, fields, (None, Vec::new()), vectors))
     }
 }

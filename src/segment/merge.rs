@@ -29,6 +29,7 @@ use super::part::Part;
 use super::row_codes::RowCodes;
 use super::rows::RowBlock;
 use super::rows::block_bytes;
+use super::text_index;
 use crate::error::Error;
 use crate::error::Result;
 use crate::graph;
@@ -126,8 +127,8 @@ impl Merge<'_> {
             vectors.push(VectorPart { rows, index });
         }
         let (ids, fields) = (self.write_ids(&origins, target)?, self.write_fields(&origins, target)?);
-        let index = self.write_field_index(&fields, target)?;
-        let segment = Segment::new(self.schema.clone(), origins.len() as u32, ids, fields, index, vectors);
+        let indexes = self.write_indexes(&fields, target)?;
+        let segment = Segment::new(self.schema.clone(), origins.len() as u32, ids, fields, indexes, vectors);
         Ok(Some(Merged { segment, moved: self.moved(&origins) }))
     }
 
@@ -232,15 +233,16 @@ impl Merge<'_> {
         IdTable::write(target, self.sources[0].segment.id_kind(), &ids)
     }
 
-    /// The index on the fields, where the segment goes into the file; one in memory makes it when it is asked for.
-    fn write_field_index(&self, fields: &FieldTable, target: &Target<'_>) -> Result<Option<Part>> {
-        match target {
-            Target::Memory => Ok(None),
-            Target::Store(_) => {
-                let bytes = filter_index::build(fields.len(), fields.all(), self.schema.unindexed_fields())?;
-                target.whole_part("field index", bytes).map(Some)
-            }
+    /// The indexes on fields and words, where the segment goes into the file; one in memory makes them when they are asked for.
+    fn write_indexes(&self, fields: &FieldTable, target: &Target<'_>) -> Result<(Option<Part>, Vec<Part>)> {
+        if let Target::Memory = target {
+            return Ok((None, Vec::new()));
         }
+        let bytes = filter_index::build(fields.len(), fields.all(), self.schema.unindexed_fields())?;
+        let index = target.whole_part("field index", bytes)?;
+        let texts = self.schema.text_fields().iter();
+        let texts = texts.map(|field| target.whole_part("words", text_index::build(field, fields)?));
+        Ok((Some(index), texts.collect::<Result<_>>()?))
     }
 
     /// Fails where the records to be written have more bytes than their sources: in a damaged table they overlap, and

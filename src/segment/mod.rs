@@ -4,6 +4,7 @@
 //! Segment          ids     slot -> id, id -> slot          (id_table)
 //!                  fields  slot -> encoded fields          (field_table)
 //!                  index on the fields, for filters        (filter_index)
+//!                  index on the words of text fields       (text_index)
 //!                  vectors, each:  rows   slot -> stored vector           (rows; row_codes, pick)
 //!                                  index  codes and graph, when sealed    (index)
 //! LiveSegment      a segment and its tombstones: the slots whose records were deleted or replaced
@@ -46,6 +47,7 @@ mod search;
 mod set;
 #[cfg(test)]
 mod tests;
+mod text_index;
 
 pub(crate) use active::ActiveSegment;
 pub(crate) use build::SegmentBuilder;
@@ -68,6 +70,7 @@ pub use record::Record;
 pub use record::Vector;
 pub(crate) use rows::RowStore;
 pub use schema::Schema;
+pub use schema::TextField;
 pub use schema::VectorSchema;
 pub(crate) use schema::check_name;
 pub(crate) use search::Known;
@@ -77,6 +80,8 @@ pub(crate) use search::Work;
 pub(crate) use set::SegmentSet;
 
 use self::filter_index::FilterIndex;
+use self::text_index::TextIndexes;
+use crate::error::Error;
 use crate::error::Result;
 use crate::field_index::FieldIndex;
 use crate::field_index::Words;
@@ -89,6 +94,7 @@ use crate::slots::SlotSet;
 use parking_lot::Mutex;
 use roaring::RoaringBitmap;
 use std::sync::Arc;
+use std::sync::OnceLock;
 
 /// An immutable set of records.
 #[derive(Debug)]
@@ -98,6 +104,7 @@ pub(crate) struct Segment {
     ids: IdTable,
     fields: FieldTable,
     filters: FilterIndex,
+    texts: TextIndexes,
     vectors: Vec<VectorPart>,
     /// Slots in the order of their ids, made at first use by [`Segment::slots_by_id`]: 4 bytes a record in memory.
     by_id: Mutex<Option<Arc<Vec<Slot>>>>,
@@ -117,11 +124,11 @@ impl Segment {
         len: u32,
         ids: IdTable,
         fields: FieldTable,
-        field_index: Option<Part>,
+        indexes: (Option<Part>, Vec<Part>),
         vectors: Vec<VectorPart>,
     ) -> Self {
-        let filters = FilterIndex::new(field_index);
-        Self { schema, len, ids, fields, filters, vectors, by_id: Mutex::new(None) }
+        let (filters, texts) = (FilterIndex::new(indexes.0), TextIndexes::new(indexes.1));
+        Self { schema, len, ids, fields, filters, texts, vectors, by_id: Mutex::new(None) }
     }
 
     /// Number of slots, dead ones included.
@@ -166,6 +173,7 @@ impl Segment {
         f(self.ids.part());
         f(self.fields.part());
         self.filters.part().into_iter().for_each(&mut *f);
+        self.texts.parts().iter().for_each(&mut *f);
         for vector in &self.vectors {
             for block in vector.rows.blocks() {
                 f(&block.part);
@@ -214,6 +222,14 @@ impl Segment {
         self.filters.matching(&self.fields, self.schema.unindexed_fields(), filter, words)
     }
 
+    /// The keyword index of the text field at this place of the schema. Where there is none in the file, the first call makes it
+    /// in memory.
+    pub(crate) fn text_part(&self, place: usize) -> Result<Part> {
+        let field = self.schema.text_fields().get(place);
+        let field = field.ok_or_else(|| Error::corrupt("schema", 0, format!("no text field {place}")))?;
+        self.texts.part(place, field, &self.fields)
+    }
+
     /// The whole record at `slot`.
     pub(crate) fn record(&self, slot: Slot) -> Result<Record> {
         let mut record = Record::new(self.id(slot)?).with_fields(self.fields(slot)?);
@@ -243,6 +259,7 @@ impl Segment {
         if self.filters.part().is_some() {
             self.with_field_index(|index| index.verify())?;
         }
+        self.texts.parts().iter().try_for_each(Part::verify)?;
         for vector in &self.vectors {
             vector.rows.verify()?;
             vector.index.iter().try_for_each(VectorIndex::verify)?;
@@ -260,12 +277,14 @@ pub(crate) struct LiveSegment {
     pub(crate) dead: Arc<RoaringBitmap>,
     /// The tombstones as they lie in the file, where they do.
     pub(crate) dead_part: Option<Part>,
+    /// The dead as a set, made when it is asked for.
+    dead_slots: OnceLock<Arc<SlotSet>>,
 }
 
 impl LiveSegment {
     /// A segment without tombstones.
     pub(crate) fn new(segment: Arc<Segment>) -> Self {
-        Self { segment, dead: Arc::default(), dead_part: None }
+        Self { segment, dead: Arc::default(), dead_part: None, dead_slots: OnceLock::new() }
     }
 
     /// Number of records.
@@ -284,6 +303,12 @@ impl LiveSegment {
         Ok(self.segment.find(id)?.filter(|slot| !self.dead.contains(*slot)))
     }
 
+    /// The dead slots as a set; `None` where there are none.
+    pub(crate) fn dead_slots(&self) -> Option<Arc<SlotSet>> {
+        let set = || Arc::new(SlotSet::from_ascending(self.segment.len(), self.dead.iter().collect()));
+        (!self.dead.is_empty()).then(|| self.dead_slots.get_or_init(set).clone())
+    }
+
     /// The living slots, ascending.
     pub(crate) fn slots(&self) -> impl Iterator<Item = Slot> + '_ {
         (0..self.segment.len()).filter(|slot| !self.dead.contains(*slot))
@@ -293,6 +318,7 @@ impl LiveSegment {
     pub(crate) fn bury(&mut self, slot: Slot) {
         Arc::make_mut(&mut self.dead).insert(slot);
         self.dead_part = None;
+        self.dead_slots = OnceLock::new();
     }
 
     /// True where dead records take room.
@@ -324,8 +350,14 @@ impl LiveSegment {
         let ids = IdTable::open(f("ids", segment.ids.part())?, len)?;
         let fields = FieldTable::open(f("fields", segment.fields.part())?, len)?;
         let index = segment.filters.part().map(|part| f("field index", part)).transpose()?;
+        let texts = segment.texts.parts().iter().map(|part| f("words", part)).collect::<Result<_>>()?;
         let dead_part = self.dead_part.as_ref().map(|part| f("tombstones", part)).transpose()?;
-        let segment = Segment::new(segment.schema.clone(), segment.len, ids, fields, index, vectors);
-        Ok(Self { segment: Arc::new(segment), dead: self.dead.clone(), dead_part })
+        let segment = Segment::new(segment.schema.clone(), segment.len, ids, fields, (index, texts), vectors);
+        Ok(Self {
+            segment: Arc::new(segment),
+            dead: self.dead.clone(),
+            dead_part,
+            dead_slots: OnceLock::new(),
+        })
     }
 }

@@ -6,6 +6,7 @@ use crate::error::Result;
 use crate::graph::GraphParams;
 use crate::ids::IdKind;
 use crate::quant::Quantization;
+use crate::text::Analyzer;
 use crate::vector::Dtype;
 use crate::vector::Metric;
 use crate::vector::VectorType;
@@ -37,6 +38,7 @@ pub struct Schema {
     graph: GraphParams,
     /// Paths of fields without an index, ascending.
     unindexed: Vec<String>,
+    texts: Vec<TextField>,
 }
 
 /// One vector of a [`Schema`]: its name, dimensions, stored type and metric, and the form in which it is searched.
@@ -148,6 +150,7 @@ impl Schema {
             id_kind: None,
             graph: GraphParams::default(),
             unindexed: Vec::new(),
+            texts: Vec::new(),
         }
     }
 
@@ -184,6 +187,21 @@ impl Schema {
     pub fn graph(mut self, params: GraphParams) -> Self {
         self.graph = params;
         self
+    }
+
+    /// A field whose words are searched, analyzed as English text: see [`TextField`] for other ways. Its values are texts or
+    /// arrays of texts; others are not searched for words.
+    #[must_use]
+    pub fn text(self, field: impl Into<TextField>) -> Self {
+        let mut schema = self;
+        schema.texts.push(field.into());
+        schema
+    }
+
+    /// The fields whose words are searched, in the order declared.
+    #[must_use]
+    pub fn text_fields(&self) -> &[TextField] {
+        &self.texts
     }
 
     /// Fields, by their names or dotted paths, that get no index. Filters on them work all the same, but read the records, one
@@ -243,6 +261,15 @@ impl Schema {
                 return Err(Error::Schema { problem: format!("vector '{}' is declared twice", vector.name) });
             }
         }
+        Limits::check("number of text fields", self.texts.len(), limits.vectors)?;
+        for (i, field) in self.texts.iter().enumerate() {
+            check_name("text field", field.name(), limits)?;
+            let is_vector = self.vectors.iter().any(|vector| vector.name == field.name());
+            if is_vector || self.texts[..i].iter().any(|other| other.name() == field.name()) {
+                let problem = format!("the name of the text field '{}' is taken", field.name());
+                return Err(Error::Schema { problem });
+            }
+        }
         for path in &self.unindexed {
             path.split('.').try_for_each(|name| check_name("field", name, limits))?;
         }
@@ -269,12 +296,87 @@ impl Schema {
             (Some(found), Some(wanted)) if found != wanted => {
                 format!("its ids are of kind {found}, not {wanted}")
             }
+            _ if !wanted.texts.is_empty() && self.texts != wanted.texts => {
+                let names = |schema: &Schema| {
+                    schema.texts.iter().map(TextField::describe).collect::<Vec<_>>().join(", ")
+                };
+                format!("its text fields are [{}], not [{}]", names(self), names(wanted))
+            }
             _ if !wanted.unindexed.is_empty() && self.unindexed != wanted.unindexed => {
                 format!("its fields without an index are {:?}, not {:?}", self.unindexed, wanted.unindexed)
             }
             _ => return Ok(()),
         };
         Err(Error::Schema { problem: format!("collection '{collection}' exists: {problem}") })
+    }
+}
+
+/// A field whose words are searched: its name and how its texts become terms.
+///
+/// ```
+/// use lodedb::{Schema, TextField};
+///
+/// let schema = Schema::new(384)
+///     .text("title")
+///     .text(TextField::new("code").analyzer("none")?)
+///     .text(TextField::new("notes").analyzer("german")?.positions(false));
+/// assert_eq!(schema.text_fields().len(), 3);
+/// # Ok::<(), lodedb::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TextField {
+    name: String,
+    analyzer: Analyzer,
+    positions: bool,
+}
+
+impl TextField {
+    /// The field `name`, analyzed as English text, with positions.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self { name: name.into(), analyzer: Analyzer::default(), positions: true }
+    }
+
+    /// How texts become terms: `english` (the default: words, case and accents folded, stop words left out, stemmed), the name of
+    /// another language (`german`, `french`, ...: folded and stemmed), `simple` (words, folded: for names), or `none` (the whole
+    /// value as it is: for codes and tags).
+    ///
+    /// # Errors
+    /// `InvalidOption` for another name; it lists them.
+    pub fn analyzer(mut self, name: &str) -> Result<Self> {
+        self.analyzer = Analyzer::named(name)?;
+        Ok(self)
+    }
+
+    /// Whether the places of words are kept, which phrases need and which take about half of the index. Default: true.
+    #[must_use]
+    pub fn positions(mut self, kept: bool) -> Self {
+        self.positions = kept;
+        self
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) fn get_analyzer(&self) -> &Analyzer {
+        &self.analyzer
+    }
+
+    pub(crate) fn has_positions(&self) -> bool {
+        self.positions
+    }
+
+    fn describe(&self) -> String {
+        let positions = if self.positions { "" } else { ", no positions" };
+        format!("'{}' ({}{positions})", self.name, self.analyzer.name())
+    }
+}
+
+impl<N: Into<String>> From<N> for TextField {
+    fn from(name: N) -> Self {
+        Self::new(name)
     }
 }
 

@@ -316,7 +316,8 @@ mod tests {
 
     #[test]
     fn english_is_that_of_lucene() {
-        let found = terms(&Analyzer::default(), "The miner's shovels, mining and the MINES of E1234 foo_bars");
+        let found =
+            terms(&Analyzer::default(), "The miner's shovels, mining and the MINES of E1234 foo_bars");
         let wanted = [("miner", 1), ("shovel", 2), ("mine", 3), ("mine", 6), ("e1234", 8), ("foo_bars", 9)];
         assert_eq!(found, wanted.map(|(term, position)| (term.to_owned(), position)));
     }

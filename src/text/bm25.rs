@@ -30,7 +30,10 @@ impl Bm25 {
     /// `InvalidOption` for other values.
     pub(crate) fn new(k1: f32, b: f32) -> Result<Self> {
         if !(k1.is_finite() && k1 >= 0.0) {
-            return Err(Error::InvalidOption { name: "k1", problem: format!("{k1} where 0 or more is possible") });
+            return Err(Error::InvalidOption {
+                name: "k1",
+                problem: format!("{k1} where 0 or more is possible"),
+            });
         }
         if !(0.0..=1.0).contains(&b) {
             return Err(Error::InvalidOption { name: "b", problem: format!("{b} where 0 to 1 is possible") });

@@ -49,7 +49,10 @@ impl Sums {
             let largest = sums.iter().fold(0, |largest, sum| largest.max(*sum));
             if largest > cut {
                 let first = base - base % WINDOW as Slot + (group * GROUP) as Slot;
-                (first..).zip(sums.iter()).filter(|(_, sum)| **sum > cut).for_each(|(slot, sum)| each(slot, *sum));
+                (first..)
+                    .zip(sums.iter())
+                    .filter(|(_, sum)| **sum > cut)
+                    .for_each(|(slot, sum)| each(slot, *sum));
             }
             sums.fill(0);
         }
@@ -111,7 +114,17 @@ impl<'a> Leaf<'a> {
         let factor = weight.curve.factor_over(sealed, header.max_len);
         let most = weight.bound(1.0);
         let lens = view.lens()?;
-        Ok(Self { cursor, lens, weight, factor, block: 0, most, bound: most, cost, block_bound: (usize::MAX, 0) })
+        Ok(Self {
+            cursor,
+            lens,
+            weight,
+            factor,
+            block: 0,
+            most,
+            bound: most,
+            cost,
+            block_bound: (usize::MAX, 0),
+        })
     }
 
     /// The largest score that the term may have.
@@ -158,7 +171,13 @@ impl<'a> Leaf<'a> {
     }
 
     /// Adds the scores of the window's records to `sums`.
-    pub(super) fn collect(&mut self, base: Slot, end: Slot, sums: &mut Sums, buffers: &mut Buffers) -> Result<()> {
+    pub(super) fn collect(
+        &mut self,
+        base: Slot,
+        end: Slot,
+        sums: &mut Sums,
+        buffers: &mut Buffers,
+    ) -> Result<()> {
         self.each(base, end, &Cell::new(0), buffers, |slot, score| sums.add(slot, score))
     }
 

@@ -209,16 +209,24 @@ impl<'a> Lookup<'a, '_> {
                     true => Nearness::Slop(*slop),
                     false if self.lenient => Nearness::Anywhere,
                     false => {
-                        let problem = format!("field '{}' keeps no positions to find phrases by", self.fields[field].name);
+                        let problem = format!(
+                            "field '{}' keeps no positions to find phrases by",
+                            self.fields[field].name
+                        );
                         return Err(Error::InvalidOption { name: "text", problem });
                     }
                 };
                 self.together(terms, nearness, field, boost, leaves)
             }
-            What::Prefix(prefix) => self.expanded(Expansion::prefix(self.fields[field].analyzer, prefix), field, boost, leaves),
-            What::Fuzzy { word, edits } => {
-                self.expanded(Expansion::fuzzy(self.fields[field].analyzer, word, *edits), field, boost, leaves)
+            What::Prefix(prefix) => {
+                self.expanded(Expansion::prefix(self.fields[field].analyzer, prefix), field, boost, leaves)
             }
+            What::Fuzzy { word, edits } => self.expanded(
+                Expansion::fuzzy(self.fields[field].analyzer, word, *edits),
+                field,
+                boost,
+                leaves,
+            ),
         }
     }
 
@@ -309,7 +317,13 @@ impl<'a> Lookup<'a, '_> {
         idf(self.fields[field].totals.docs, df)
     }
 
-    fn leaf(&self, field: usize, weight: f64, terms: Vec<PreparedTerm<'a>>, nearness: Nearness) -> PreparedLeaf<'a> {
+    fn leaf(
+        &self,
+        field: usize,
+        weight: f64,
+        terms: Vec<PreparedTerm<'a>>,
+        nearness: Nearness,
+    ) -> PreparedLeaf<'a> {
         let totals = self.fields[field].totals;
         let curve = self.fields[field].bm25.curve(totals.tokens as f32 / totals.docs.max(1) as f32);
         PreparedLeaf { field, weight, curve, terms, nearness }

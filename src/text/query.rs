@@ -11,7 +11,7 @@ const MAX_EDITS: u8 = 2;
 /// Build one with [`TextQuery::any`], [`TextQuery::all`] or [`TextQuery::new`] and [`TextQuery::should`],
 /// [`TextQuery::must`], [`TextQuery::must_not`], or read one from what a person typed with [`TextQuery::parse`].
 #[derive(Debug, Clone, PartialEq, Default)]
-pub(crate) struct TextQuery {
+pub struct TextQuery {
     pub(super) clauses: Vec<Clause>,
     pub(super) minimum: Minimum,
     /// Typed by a person: a phrase where no positions are kept asks for its words.
@@ -32,7 +32,7 @@ pub(super) enum Minimum {
 
 /// One part of a query.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Clause {
+pub struct Clause {
     pub(super) occur: Occur,
     pub(super) what: What,
     /// Fields to look in; empty for those of the search.
@@ -67,17 +67,17 @@ impl Clause {
     }
 
     /// A word. Where it becomes several terms, any of them counts if it is asked for; required or forbidden, it is a phrase.
-    pub(crate) fn word(word: impl Into<String>) -> Self {
+    pub fn word(word: impl Into<String>) -> Self {
         Self::new(What::Word(word.into()))
     }
 
     /// Words that follow each other, or stand at most `slop` away from where they would.
-    pub(crate) fn phrase(text: impl Into<String>, slop: u32) -> Self {
+    pub fn phrase(text: impl Into<String>, slop: u32) -> Self {
         Self::new(What::Phrase { text: text.into(), slop })
     }
 
     /// Terms that begin so, and the term of the word itself.
-    pub(crate) fn prefix(prefix: impl Into<String>) -> Self {
+    pub fn prefix(prefix: impl Into<String>) -> Self {
         Self::new(What::Prefix(prefix.into()))
     }
 
@@ -85,7 +85,7 @@ impl Clause {
     ///
     /// # Errors
     /// `InvalidOption` for another number.
-    pub(crate) fn fuzzy(word: impl Into<String>, edits: u8) -> Result<Self> {
+    pub fn fuzzy(word: impl Into<String>, edits: u8) -> Result<Self> {
         if !(1..=MAX_EDITS).contains(&edits) {
             let problem = format!("{edits} where 1 or {MAX_EDITS} is possible");
             return Err(Error::InvalidOption { name: "edits", problem });
@@ -95,7 +95,7 @@ impl Clause {
 
     /// Looks in these fields instead of those of the search.
     #[must_use]
-    pub(crate) fn within<S: Into<String>>(mut self, fields: impl IntoIterator<Item = S>) -> Self {
+    pub fn within<S: Into<String>>(mut self, fields: impl IntoIterator<Item = S>) -> Self {
         self.fields = fields.into_iter().map(Into::into).collect();
         self
     }
@@ -104,7 +104,7 @@ impl Clause {
     ///
     /// # Errors
     /// `InvalidOption` where `boost` is negative or not finite.
-    pub(crate) fn boost(mut self, boost: f32) -> Result<Self> {
+    pub fn boost(mut self, boost: f32) -> Result<Self> {
         if !(boost.is_finite() && boost >= 0.0) {
             let problem = format!("{boost} where 0 or more is possible");
             return Err(Error::InvalidOption { name: "boost", problem });
@@ -121,46 +121,46 @@ impl Clause {
 
 impl TextQuery {
     /// A query without clauses, which finds nothing.
-    pub(crate) fn new() -> Self {
+    pub fn new() -> Self {
         Self::default()
     }
 
     /// Any of the words of `text`.
-    pub(crate) fn any(text: &str) -> Self {
+    pub fn any(text: &str) -> Self {
         text.split_whitespace().fold(Self::new(), |query, word| query.should(Clause::word(word)))
     }
 
     /// All of the words of `text`, but for stop words.
-    pub(crate) fn all(text: &str) -> Self {
+    pub fn all(text: &str) -> Self {
         Self { minimum: Minimum::All, ..Self::any(text) }
     }
 
     /// At least `count` of the words of `text`, or all where there are fewer.
-    pub(crate) fn at_least(count: u32, text: &str) -> Self {
+    pub fn at_least(count: u32, text: &str) -> Self {
         Self::any(text).minimum(count)
     }
 
     /// The clause adds to the score.
     #[must_use]
-    pub(crate) fn should(self, clause: Clause) -> Self {
+    pub fn should(self, clause: Clause) -> Self {
         self.with(clause.occurring(Occur::Should))
     }
 
     /// The clause has to match.
     #[must_use]
-    pub(crate) fn must(self, clause: Clause) -> Self {
+    pub fn must(self, clause: Clause) -> Self {
         self.with(clause.occurring(Occur::Must))
     }
 
     /// The clause must not match.
     #[must_use]
-    pub(crate) fn must_not(self, clause: Clause) -> Self {
+    pub fn must_not(self, clause: Clause) -> Self {
         self.with(clause.occurring(Occur::MustNot))
     }
 
     /// At least so many of the clauses that only add to the score have to match.
     #[must_use]
-    pub(crate) fn minimum(mut self, count: u32) -> Self {
+    pub fn minimum(mut self, count: u32) -> Self {
         self.minimum = Minimum::Count(count);
         self
     }

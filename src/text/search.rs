@@ -63,7 +63,8 @@ struct Allowed<'s> {
 impl Allowed<'_> {
     #[inline]
     fn contains(self, slot: Slot) -> bool {
-        self.filter.is_none_or(|filter| filter.contains(slot)) && !self.dead.is_some_and(|dead| dead.contains(slot))
+        self.filter.is_none_or(|filter| filter.contains(slot))
+            && !self.dead.is_some_and(|dead| dead.contains(slot))
     }
 }
 
@@ -169,7 +170,13 @@ impl<'a> Prepared<'a> {
         Ok(SlotSet::from_ascending(self.segments.get(segment).map_or(0, |segment| segment.len), slots))
     }
 
-    fn run(&self, segment: usize, filter: Option<&SlotSet>, sink: &mut Sink<'_>, scratch: &mut Scratch) -> Result<()> {
+    fn run(
+        &self,
+        segment: usize,
+        filter: Option<&SlotSet>,
+        sink: &mut Sink<'_>,
+        scratch: &mut Scratch,
+    ) -> Result<()> {
         let Some(searched) = self.segments.get(segment) else { return Ok(()) };
         if self.is_empty() || filter.is_some_and(SlotSet::is_empty) {
             return Ok(());
@@ -432,10 +439,12 @@ impl Parts<'_> {
     /// Goes on to a window; bounds what scores there are in it.
     fn enter(&mut self, base: Slot, end: Slot) -> u32 {
         let scoring = self.must.iter_mut().chain(&mut self.should);
-        scoring.map(|part| {
-            part.enter(base, end);
-            part.bound
-        }).sum()
+        scoring
+            .map(|part| {
+                part.enter(base, end);
+                part.bound
+            })
+            .sum()
     }
 }
 

@@ -56,7 +56,15 @@ impl<'a> FieldView<'a> {
     /// BENCH
     pub(crate) fn describe(&self) -> String {
         let s = &self.sections;
-        format!("terms {} lens {} index {} dictionary {} postings {} positions {}", self.header.terms, s.lens.len(), s.keys.len() + s.places.len(), s.dictionary.len(), s.postings.len(), s.positions.len())
+        format!(
+            "terms {} lens {} index {} dictionary {} postings {} positions {}",
+            self.header.terms,
+            s.lens.len(),
+            s.keys.len() + s.places.len(),
+            s.dictionary.len(),
+            s.postings.len(),
+            s.positions.len()
+        )
     }
 
     /// True where phrases can be looked for.

@@ -100,6 +100,14 @@ impl Metric {
         }
     }
 
+    /// The user's distance for the user's score.
+    pub(crate) fn distance(self, score: f32) -> f32 {
+        match self {
+            Self::Cosine => 1.0 - score,
+            Self::Dot | Self::L2 | Self::Hamming => -score,
+        }
+    }
+
     /// The user's score and distance for an internal score.
     pub(crate) fn score_and_distance(self, internal: f32) -> (f32, f32) {
         match self {
