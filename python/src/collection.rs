@@ -7,18 +7,25 @@ use crate::batch::rows_out;
 use crate::batch::updates_in;
 use crate::embed::Embed;
 use crate::errors::argument;
+use crate::explain::PyExplain;
+use crate::filter::Doomed;
+use crate::filter::filter_from_python;
+use crate::hits::PyHits;
+use crate::hits::escaped;
 use crate::process::Listener;
 use crate::process::Owned;
 use crate::process::detached;
 use crate::process::not_pickled;
 use crate::process::watched;
 use crate::query;
+use crate::query::Condition;
 use crate::query::Effort;
-use crate::query::PyHits;
-use crate::query::PyScan;
+use crate::query::Grouping;
 use crate::query::SearchOptions;
-use crate::query::escaped;
+use crate::scan::PyScan;
+use crate::scan::ScanOptions;
 use crate::stats::collection_stats;
+use crate::stats::facets_out;
 use crate::turn::Turn;
 use crate::values::id_in;
 use crate::values::ids_in;
@@ -27,7 +34,7 @@ use crate::vectors::Matrix;
 use crate::vectors::vector_in;
 use lodedb::Collection;
 use lodedb::Dtype;
-use lodedb::Scan;
+use lodedb::Filter;
 use lodedb::Schema;
 use lodedb::Vector;
 use lodedb::VectorSchema;
@@ -200,11 +207,29 @@ impl PyCollection {
         detached(py, || collection.update_many(updates))
     }
 
-    /// Deletes the records with these ids and gives their number; ids that don't exist are passed over.
-    fn delete(&self, py: Python<'_>, ids: &Bound<'_, PyAny>) -> PyResult<usize> {
-        let ids = ids_in(ids)?;
+    /// Deletes the records with these ids, or those that pass `where` (as in `search`), and gives their number.
+    ///
+    /// Ids that don't exist are passed over. One of both is needed: `where={}` deletes every record. Raises FilterError.
+    ///
+    /// >>> db = lodedb.open(":memory:")
+    /// >>> notes = db.collection("notes", dim=1)
+    /// >>> notes.upsert(ids=range(5), vectors=np.ones((5, 1)), fields={"year": range(1848, 1853)})
+    /// 5
+    /// >>> notes.delete([0, 7]), notes.delete(where="year > 1850"), len(notes)
+    /// (1, 2, 2)
+    #[pyo3(signature = (ids=None, *, r#where=None))]
+    fn delete(
+        &self,
+        py: Python<'_>,
+        ids: Option<&Bound<'_, PyAny>>,
+        r#where: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<usize> {
+        let doomed = Doomed::of(ids, r#where)?;
         let collection = self.writable()?;
-        detached(py, || collection.delete(ids))
+        detached(py, || match doomed {
+            Doomed::Ids(ids) => collection.delete(ids),
+            Doomed::Matching(filter) => collection.delete_where(filter),
+        })
     }
 
     /// The record with this id as a row, or None; for several ids a list. Vectors are numpy arrays.
@@ -246,59 +271,150 @@ impl PyCollection {
         detached(py, || collection.len())
     }
 
-    /// The `k` records nearest to `vector`, the best first; fewer only where the collection has fewer.
+    /// The `k` records nearest to `vector`, the best first; fewer only where fewer pass `where`.
+    ///
+    /// `where` is a filter: a dict of operators, a string, or an expression of `lodedb.F`. However few or many records
+    /// pass, the hits are `min(k, matches)`, at the recall of a search without it. A field that no record has is an
+    /// error, unless `allow_unknown_fields` takes it for missing.
+    ///
+    /// Hits with a score under `min_score` are left out; with `k=None` it alone says where hits end, and the search is
+    /// exact. `group_by` names a field: at most `group_size` hits have the same value there.
     ///
     /// `using` names the vector to compare with, where there are several. `recall` (0.98) is the share of the true
     /// neighbours that is to be found on average, 0.5 to 0.999; each graph has measured what that takes. `ef`, in its
     /// place, is how many candidates the graph keeps, 1 to 65,536: more find more and take longer. `exact` scores
     /// every record instead.
     ///
+    /// Raises FilterError, DimensionError, ArgumentError.
+    ///
     /// >>> db = lodedb.open(":memory:")
     /// >>> notes = db.collection("notes", dim=2)
-    /// >>> notes.upsert([{"id": "east", "vector": [1, 0]}, {"id": "north", "vector": [0, 1]}])
+    /// >>> notes.upsert([
+    /// ...     {"id": "east", "vector": [1, 0], "year": 1849, "tags": ["gold"]},
+    /// ...     {"id": "north", "vector": [0, 1], "year": 1851, "tags": ["gold", "tin"]},
+    /// ... ])
     /// 2
     /// >>> notes.search([1.0, 0.0], k=1)
     /// Hits([Hit(id='east', score=1.0000)])
+    /// >>> notes.search([1.0, 0.0], k=1, where={"year": {"$gt": 1850}, "tags": {"$in": ["gold", "silver"]}})
+    /// Hits([Hit(id='north', score=0.0000)])
+    /// >>> notes.search([1.0, 0.0], where="year > 1850 and tags in ('gold', 'silver')").ids
+    /// ['north']
+    /// >>> from lodedb import F
+    /// >>> notes.search([1.0, 0.0], where=(F.year > 1850) & F.tags.is_in(["gold", "silver"])).ids
+    /// ['north']
+    /// >>> notes.search([1.0, 0.0], k=None, min_score=0.5).ids
+    /// ['east']
     #[expect(clippy::too_many_arguments, reason = "keywords, seen from Python")]
-    #[pyo3(signature = (vector, *, k=10, using=None, recall=None, ef=None, exact=false))]
+    #[pyo3(signature = (vector, *, k=Some(10), r#where=None, allow_unknown_fields=false, min_score=None, group_by=None,
+        group_size=1, using=None, recall=None, ef=None, exact=false))]
     fn search(
         &self,
         py: Python<'_>,
         vector: &Bound<'_, PyAny>,
-        k: usize,
+        k: Option<usize>,
+        r#where: Option<&Bound<'_, PyAny>>,
+        allow_unknown_fields: bool,
+        min_score: Option<f32>,
+        group_by: Option<String>,
+        group_size: usize,
         using: Option<&str>,
         recall: Option<f32>,
         ef: Option<usize>,
         exact: bool,
     ) -> PyResult<PyHits> {
         let schema = self.searched(using)?;
-        let options = SearchOptions { vector: schema.name(), k, effort: Effort::of(ef, recall)?, exact };
+        let options = SearchOptions {
+            vector: schema.name(),
+            k,
+            effort: Effort::of(ef, recall)?,
+            exact,
+            condition: Condition::of(r#where, allow_unknown_fields)?,
+            min_score,
+            grouping: Grouping::of(group_by, group_size)?,
+        };
         let vector = self.query(vector, schema)?;
         let collection = self.collection.get()?;
         let hits = detached(py, || options.begin(collection.search(), vector).run())?;
         Ok(PyHits::new(hits))
     }
 
+    /// Runs the search that `search` runs with the same arguments, and tells how: the way taken through each segment, what
+    /// the filter left, and the time it took.
+    ///
+    /// >>> db = lodedb.open(":memory:")
+    /// >>> notes = db.collection("notes", dim=1)
+    /// >>> notes.upsert(ids=range(100), vectors=np.ones((100, 1)), fields={"year": range(1800, 1900)})
+    /// 100
+    /// >>> explained = notes.explain([1.0], where="year >= 1848")
+    /// >>> explained.hits, explained.matches, explained.records
+    /// (10, 52, 100)
+    /// >>> print(explained)  # doctest: +ELLIPSIS
+    /// search: 10 hits in ...
+    /// ├─ filter year >= 1848: 52 of 100 records pass, ...
+    /// └─ segment of 100 records by rows: 52 pass (52 to 52 estimated), 52 scored, ...
+    #[expect(clippy::too_many_arguments, reason = "keywords, seen from Python")]
+    #[pyo3(signature = (vector, *, k=Some(10), r#where=None, allow_unknown_fields=false, min_score=None, group_by=None,
+        group_size=1, using=None, recall=None, ef=None, exact=false))]
+    fn explain(
+        &self,
+        py: Python<'_>,
+        vector: &Bound<'_, PyAny>,
+        k: Option<usize>,
+        r#where: Option<&Bound<'_, PyAny>>,
+        allow_unknown_fields: bool,
+        min_score: Option<f32>,
+        group_by: Option<String>,
+        group_size: usize,
+        using: Option<&str>,
+        recall: Option<f32>,
+        ef: Option<usize>,
+        exact: bool,
+    ) -> PyResult<PyExplain> {
+        let schema = self.searched(using)?;
+        let options = SearchOptions {
+            vector: schema.name(),
+            k,
+            effort: Effort::of(ef, recall)?,
+            exact,
+            condition: Condition::of(r#where, allow_unknown_fields)?,
+            min_score,
+            grouping: Grouping::of(group_by, group_size)?,
+        };
+        let vector = self.query(vector, schema)?;
+        let collection = self.collection.get()?;
+        let explain = detached(py, || options.begin(collection.search(), vector).explain())?;
+        Ok(PyExplain::new(explain))
+    }
+
     /// Searches for each row of `vectors`: ids and scores as arrays of the shape (rows, k).
     ///
     /// Ids are uint64, or strings in an object array. Where there are fewer than `k` hits, the id is 2**64 - 1 or None
-    /// and the score NaN. All queries see the same records. `using`, `recall`, `ef` and `exact` are as in `search`.
-    /// `threads` bounds the threads; None takes all processors.
+    /// and the score NaN. All queries see the same records, and `where` is evaluated once for many of them. `threads`
+    /// bounds the threads; None takes all processors. The other options are as in `search`.
     ///
     /// >>> db = lodedb.open(":memory:")
     /// >>> notes = db.collection("notes", dim=2)
-    /// >>> notes.upsert(ids=[3, 4], vectors=[[1, 0], [0, 1]])
+    /// >>> notes.upsert(ids=[3, 4], vectors=[[1, 0], [0, 1]], fields={"year": [1849, 1851]})
     /// 2
     /// >>> ids, scores = notes.search_many([[1, 0], [0, 1]], k=1)
     /// >>> ids.ravel(), scores.ravel()
     /// (array([3, 4], dtype=uint64), array([1., 1.], dtype=float32))
-    #[pyo3(signature = (vectors, *, k=10, using=None, recall=None, ef=None, exact=false, threads=None))]
+    /// >>> notes.search_many([[1, 0], [0, 1]], k=1, where="year > 1850")[0].ravel()
+    /// array([4, 4], dtype=uint64)
+    #[pyo3(signature = (vectors, *, k=10, r#where=None, allow_unknown_fields=false, min_score=None, group_by=None,
+        group_size=1, using=None, recall=None, ef=None, exact=false, threads=None))]
     #[expect(clippy::too_many_arguments, reason = "keywords, seen from Python")]
     fn search_many<'py>(
         &self,
         py: Python<'py>,
         vectors: &Bound<'py, PyAny>,
         k: usize,
+        r#where: Option<&Bound<'_, PyAny>>,
+        allow_unknown_fields: bool,
+        min_score: Option<f32>,
+        group_by: Option<String>,
+        group_size: usize,
         using: Option<&str>,
         recall: Option<f32>,
         ef: Option<usize>,
@@ -306,15 +422,24 @@ impl PyCollection {
         threads: Option<usize>,
     ) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyAny>)> {
         let schema = self.searched(using)?;
-        let options = SearchOptions { vector: schema.name(), k, effort: Effort::of(ef, recall)?, exact };
+        let options = SearchOptions {
+            vector: schema.name(),
+            k: Some(k),
+            effort: Effort::of(ef, recall)?,
+            exact,
+            condition: Condition::of(r#where, allow_unknown_fields)?,
+            min_score,
+            grouping: Grouping::of(group_by, group_size)?,
+        };
         let queries = self.queries(vectors, schema)?;
-        query::search_many(py, self.collection.get()?, &queries, &options, threads)
+        query::search_many(py, self.collection.get()?, &queries, options, threads)
     }
 
     /// The share of the true `k` nearest that searches find, measured: whether `recall` is kept, what `ef` gives.
     ///
-    /// `sample` of the records are looked for among the others, by a search and exactly, on all processors; Ctrl-C
-    /// ends it no sooner. `using`, `recall` and `ef` are as in `search`. 1.0 where there are fewer than two records.
+    /// `sample` of the records are looked for among the others (those that pass `where`), by a search and exactly, on
+    /// all processors; Ctrl-C ends it no sooner. `using`, `recall` and `ef` are as in `search`. 1.0 where there are fewer
+    /// than two records.
     ///
     /// >>> db = lodedb.open(":memory:")
     /// >>> notes = db.collection("notes", dim=1, metric="l2")
@@ -322,49 +447,114 @@ impl PyCollection {
     /// 50
     /// >>> notes.measure_recall(k=5, recall=0.9)
     /// 1.0
-    #[pyo3(signature = (*, k=10, sample=200, using=None, recall=None, ef=None))]
+    #[expect(clippy::too_many_arguments, reason = "keywords, seen from Python")]
+    #[pyo3(signature = (*, k=10, sample=200, r#where=None, allow_unknown_fields=false, using=None, recall=None, ef=None))]
     fn measure_recall(
         &self,
         py: Python<'_>,
         k: usize,
         sample: usize,
+        r#where: Option<&Bound<'_, PyAny>>,
+        allow_unknown_fields: bool,
         using: Option<&str>,
         recall: Option<f32>,
         ef: Option<usize>,
     ) -> PyResult<f64> {
-        let vector = self.searched(using)?.name();
-        let options = SearchOptions { vector, k, effort: Effort::of(ef, recall)?, exact: false };
-        query::measure_recall(py, self.collection.get()?, &options, sample)
+        let options = SearchOptions {
+            vector: self.searched(using)?.name(),
+            k: Some(k),
+            effort: Effort::of(ef, recall)?,
+            exact: false,
+            condition: Condition::of(r#where, allow_unknown_fields)?,
+            min_score: None,
+            grouping: None,
+        };
+        query::measure_recall(py, self.collection.get()?, options, sample)
     }
 
-    /// Number of records, as `len` gives it.
-    fn count(&self, py: Python<'_>) -> PyResult<usize> {
-        self.__len__(py)
-    }
-
-    /// Walks the records there are now, in the order of their ids: an iterator of rows.
-    ///
-    /// `after` begins behind an id, so that pages fit together even when records are written in between; `limit` ends
-    /// after so many.
+    /// Number of records that pass `where` (as in `search`); without it, of all, as `len` gives it. Raises FilterError.
     ///
     /// >>> db = lodedb.open(":memory:")
     /// >>> notes = db.collection("notes", dim=1)
-    /// >>> notes.upsert(ids=range(5), vectors=np.ones((5, 1)))
+    /// >>> notes.upsert(ids=range(5), vectors=np.ones((5, 1)), fields={"year": [1848, 1849, 1849, 1850, None]})
+    /// 5
+    /// >>> notes.count(), notes.count("year = 1849"), notes.count({"year": {"$ne": 1849}})
+    /// (5, 2, 3)
+    #[pyo3(signature = (r#where=None))]
+    fn count(&self, py: Python<'_>, r#where: Option<&Bound<'_, PyAny>>) -> PyResult<usize> {
+        let Some(filter) = r#where else { return self.__len__(py) };
+        let filter = filter_from_python(filter)?;
+        let collection = self.collection.get()?;
+        detached(py, || collection.count(filter))
+    }
+
+    /// The values of a field and how many of the records that pass `where` have them, the most frequent first.
+    ///
+    /// `field` is a name or a dotted path. Values with as many records come in their order; each element of a list counts,
+    /// once a record; a place is `(lat, lon)`. `limit` ends after so many values. As in every dict, True and 1 are one
+    /// key: their counts are added. Raises FilterError.
+    ///
+    /// >>> db = lodedb.open(":memory:")
+    /// >>> ores = db.collection("ores", dim=1)
+    /// >>> ores.upsert(ids=range(4), vectors=np.ones((4, 1)), fields={"metal": ["lead", "tin", "lead", "zinc"]})
+    /// 4
+    /// >>> ores.facets("metal")
+    /// {'lead': 2, 'tin': 1, 'zinc': 1}
+    /// >>> ores.facets("metal", "metal != 'tin'", limit=1)
+    /// {'lead': 2}
+    #[pyo3(signature = (field, r#where=None, limit=None))]
+    fn facets<'py>(
+        &self,
+        py: Python<'py>,
+        field: &str,
+        r#where: Option<&Bound<'py, PyAny>>,
+        limit: Option<usize>,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        let filter = r#where.map_or_else(|| Ok(Filter::all()), filter_from_python)?;
+        let collection = self.collection.get()?;
+        let facets = detached(py, || collection.facets(field, filter))?;
+        facets_out(py, facets, limit.unwrap_or(usize::MAX))
+    }
+
+    /// Walks the records there are now that pass `where` (as in `search`), in the order of their ids: an iterator of rows.
+    ///
+    /// `order_by` names a field, or a dotted path, to sort by instead: numbers, then texts, instants, truth values, the other
+    /// way round with `descending`; records without such a value come last, and those with equal ones in the order of
+    /// their ids.
+    ///
+    /// `after` begins behind an id, so that pages fit together even when records are written in between; `limit` ends
+    /// after so many. With `order_by`, an id stands for the value that its record has now; `after=(value, id)` works where
+    /// the record may have changed or gone.
+    ///
+    /// Raises FilterError at the first record, and NotFoundError for `after` an id that isn't there and `order_by`.
+    ///
+    /// >>> db = lodedb.open(":memory:")
+    /// >>> notes = db.collection("notes", dim=1)
+    /// >>> notes.upsert(ids=range(5), vectors=np.ones((5, 1)), fields={"year": [1850, 1849, 1851, 1849, 1850]})
     /// 5
     /// >>> [row["id"] for row in notes.scan(after=1, limit=2)]
     /// [2, 3]
-    #[pyo3(signature = (*, after=None, limit=None))]
+    /// >>> [row["id"] for row in notes.scan(where="year < 1851", order_by="year", descending=True)]
+    /// [0, 4, 1, 3]
+    /// >>> [row["id"] for row in notes.scan(order_by="year", after=(1849, 3), limit=2)]
+    /// [0, 4]
+    #[expect(clippy::too_many_arguments, reason = "keywords, seen from Python")]
+    #[pyo3(signature = (*, r#where=None, order_by=None, descending=false, after=None, limit=None,
+        allow_unknown_fields=false))]
     fn scan(
         &self,
         py: Python<'_>,
+        r#where: Option<&Bound<'_, PyAny>>,
+        order_by: Option<String>,
+        descending: bool,
         after: Option<&Bound<'_, PyAny>>,
         limit: Option<usize>,
+        allow_unknown_fields: bool,
     ) -> PyResult<PyScan> {
-        let after = after.map(id_in).transpose()?;
+        let condition = Condition::of(r#where, allow_unknown_fields)?;
+        let options = ScanOptions::of(condition, (order_by, descending), after, limit)?;
         let collection = self.collection.get()?;
-        let scan = detached(py, || Ok(collection.scan()))?;
-        let scan = after.into_iter().fold(scan, Scan::after);
-        Ok(PyScan::new(limit.into_iter().fold(scan, Scan::limit)))
+        Ok(PyScan::new(detached(py, || Ok(options.begin(collection.scan())))?))
     }
 
     /// As `Database.optimize`, for this collection only.

@@ -107,7 +107,8 @@ impl PyDatabase {
     /// schema can be given. `metric` is "cosine" unless said otherwise, "dot", "l2" or, for the dtype "binary",
     /// "hamming"; `dtype` is "f32", or "f16", "bf16", "i8", "binary". `id_type` fixes the kind of ids, which the
     /// first record decides otherwise. `m` (16) and `ef_construction` (128) say how dense the graph is and how
-    /// thoroughly it is built.
+    /// thoroughly it is built. Every field is indexed, but for those (names, or dotted paths) in `unindexed`: filters
+    /// on them read the records one by one, and it saves room where values are all different.
     ///
     /// `quantization` says in which form vectors are searched before the best are scored exactly: "sq7" a byte a
     /// dimension, "sq4" half a byte, "rabitq" a bit, "none" floats; "auto", the default, picks "sq7" or "sq4" by the
@@ -123,8 +124,8 @@ impl PyDatabase {
     /// >>> db.collection("pages", vectors={"text": 384, "image": {"dim": 512, "metric": "dot"}})
     /// Collection('pages', vectors={'text': {'dim': 384, 'metric': 'cosine'}, 'image': {'dim': 512, 'metric': 'dot'}}, len=0)
     #[expect(clippy::too_many_arguments, reason = "keywords, seen from Python")]
-    #[pyo3(signature = (name, dim=None, *, metric=None, dtype=None, quantization=None, vectors=None, id_type=None, m=None,
-        ef_construction=None, embed=None, embed_field="text"))]
+    #[pyo3(signature = (name, dim=None, *, metric=None, dtype=None, quantization=None, vectors=None, id_type=None,
+        unindexed=None, m=None, ef_construction=None, embed=None, embed_field="text"))]
     fn collection(
         &self,
         py: Python<'_>,
@@ -135,6 +136,7 @@ impl PyDatabase {
         quantization: Option<&str>,
         vectors: Option<&Bound<'_, PyDict>>,
         id_type: Option<&str>,
+        unindexed: Option<Vec<String>>,
         m: Option<usize>,
         ef_construction: Option<usize>,
         embed: Option<&Bound<'_, PyAny>>,
@@ -146,7 +148,7 @@ impl PyDatabase {
             quantization: quantization.map_or(Ok(Quantization::default()), parsed)?,
         };
         let texts = [metric, dtype, quantization, id_type].iter().any(Option::is_some);
-        let declares = texts || m.is_some() || ef_construction.is_some();
+        let declares = texts || unindexed.is_some() || m.is_some() || ef_construction.is_some();
         let schema = match (dim, vectors) {
             (Some(_), Some(_)) => return Err(argument("give dim= for one vector or vectors= for several")),
             (None, None) if declares => {
@@ -161,7 +163,7 @@ impl PyDatabase {
         let mut graph = GraphParams::default();
         graph = m.map_or(graph, |m| graph.with_m(m));
         graph = ef_construction.map_or(graph, |ef| graph.with_ef_construction(ef));
-        let mut schema = schema.graph(graph);
+        let mut schema = schema.graph(graph).unindexed(unindexed.unwrap_or_default());
         if let Some(id_type) = id_type {
             schema = schema.id_kind(id_kind_in(id_type)?);
         }

@@ -1,11 +1,14 @@
 //! Filters from Python: a dict of operators, a string, or an expression of `lodedb.F`.
 
+use crate::errors::argument;
 use crate::errors::named;
 use crate::errors::to_py;
 use crate::errors::wrong_type;
+use crate::values::ids_in;
 use crate::values::type_name;
 use crate::values::value_in;
 use lodedb::Filter;
+use lodedb::RecordId;
 use lodedb::Value;
 use pyo3::exceptions::PyValueError;
 use pyo3::intern;
@@ -14,6 +17,24 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::PyMapping;
 use pyo3::types::PyString;
 use std::collections::BTreeMap;
+
+/// What a deletion is told by: one or several ids, or a filter.
+pub(crate) enum Doomed {
+    Ids(Vec<RecordId>),
+    Matching(Filter),
+}
+
+impl Doomed {
+    /// What the arguments `ids` and `where` say, of which one is needed.
+    pub(crate) fn of(ids: Option<&Bound<'_, PyAny>>, filter: Option<&Bound<'_, PyAny>>) -> PyResult<Self> {
+        match (ids, filter) {
+            (Some(ids), None) => Ok(Self::Ids(ids_in(ids)?)),
+            (None, Some(filter)) => Ok(Self::Matching(filter_from_python(filter)?)),
+            (Some(_), Some(_)) => Err(argument("give ids or where=, not both")),
+            (None, None) => Err(argument("give ids or where=; where={} deletes every record")),
+        }
+    }
+}
 
 /// The filter that `object` is.
 pub(crate) fn filter_from_python(object: &Bound<'_, PyAny>) -> PyResult<Filter> {

@@ -1,7 +1,9 @@
 //! The extension module `lodedb._lodedb`: the crate `lodedb` for Python. Conversion only, no logic of its own.
 //!
 //! ```text
-//! database collection transaction query   classes as Python sees them
+//! database collection transaction         classes as Python sees them
+//! hits  scan  explain                     what reading gives
+//! query                                   what a search is asked for, alone and in batches
 //! batch  arrow  vectors  values  embed    records, tables, arrays, field values in and out
 //! filter                                  conditions: dicts, strings and expressions in
 //! process  turn  errors  stats            where work runs detached, who may write, exceptions
@@ -13,9 +15,12 @@ mod collection;
 mod database;
 mod embed;
 mod errors;
+mod explain;
 mod filter;
+mod hits;
 mod process;
 mod query;
+mod scan;
 mod stats;
 mod transaction;
 mod turn;
@@ -31,9 +36,10 @@ fn _lodedb(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(database::open, module)?)?;
     module.add_class::<database::PyDatabase>()?;
     module.add_class::<collection::PyCollection>()?;
-    module.add_class::<query::PyHits>()?;
-    module.add_class::<query::PyHit>()?;
-    module.add_class::<query::PyScan>()?;
+    module.add_class::<hits::PyHits>()?;
+    module.add_class::<hits::PyHit>()?;
+    module.add_class::<explain::PyExplain>()?;
+    module.add_class::<scan::PyScan>()?;
     module.add_class::<transaction::PyTransaction>()?;
     module.add_class::<transaction::PyTransactionCollection>()?;
     Ok(())

@@ -41,15 +41,30 @@ pub(crate) fn pool() -> lodedb::Result<Arc<ThreadPool>> {
     {
         return Ok(pool.clone());
     }
-    let made = ThreadPoolBuilder::new().thread_name(|i| format!("lode-search-{i}")).build();
-    let made = Arc::new(made.map_err(|error| Error::Io {
-        doing: "start the threads of a batch search".into(),
-        source: std::io::Error::other(error),
-    })?);
+    let made = new_pool(0)?;
     if let Some(parents) = pool.replace((process, made.clone())) {
         std::mem::forget(parents);
     }
     Ok(made)
+}
+
+/// As [`pool`], with no more threads than these. Fewer than there are get a pool of their own.
+pub(crate) fn pool_of(threads: Option<usize>) -> lodedb::Result<Arc<ThreadPool>> {
+    let all = pool()?;
+    match threads {
+        Some(threads) if threads < all.current_num_threads() => new_pool(threads),
+        _ => Ok(all),
+    }
+}
+
+/// So many threads; 0 for one a processor.
+fn new_pool(threads: usize) -> lodedb::Result<Arc<ThreadPool>> {
+    let named = ThreadPoolBuilder::new().thread_name(|i| format!("lode-search-{i}"));
+    let made = named.num_threads(threads).build().map_err(|error| Error::Io {
+        doing: "start the threads of a batch search".into(),
+        source: std::io::Error::other(error),
+    })?;
+    Ok(Arc::new(made))
 }
 
 /// What long work is asked to stop by, and where it leaves its news.

@@ -1,38 +1,26 @@
-//! Searches: one by one to `Hits`, in batches to numpy arrays.
+//! What a search is asked for: one by one to `Hits`, in batches to numpy arrays.
 
-use crate::batch::row_out;
 use crate::errors::argument;
-use crate::errors::wrong_type;
+use crate::filter::filter_from_python;
 use crate::process::Listener;
-use crate::process::Owned;
 use crate::process::Watch;
 use crate::process::detached;
-use crate::process::not_pickled;
 use crate::process::pool;
+use crate::process::pool_of;
 use crate::process::watched;
-use crate::values::fields_out;
 use crate::values::id_out;
-use crate::values::value_out;
 use crate::vectors::Matrix;
 use lodedb::Collection;
+use lodedb::Filter;
 use lodedb::Hit;
 use lodedb::IdKind;
 use lodedb::RecordId;
-use lodedb::Scan;
 use lodedb::Search;
 use lodedb::Vector;
 use numpy::PyArray1;
 use numpy::PyArrayMethods;
-use pyo3::IntoPyObjectExt;
-use pyo3::exceptions::PyIndexError;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
-use pyo3::types::PyDict;
-use pyo3::types::PyIterator;
-use pyo3::types::PyList;
-use pyo3::types::PySlice;
 use rayon::prelude::*;
-use std::collections::BTreeSet;
 use std::sync::Mutex;
 
 /// Searches for more hits than this are refused, before there is room made for them.
@@ -64,270 +52,116 @@ impl Effort {
     }
 }
 
+/// Which records count.
+#[derive(Default)]
+pub(crate) struct Condition {
+    pub(crate) filter: Option<Filter>,
+    pub(crate) allow_unknown_fields: bool,
+}
+
+impl Condition {
+    /// The condition in the arguments `where` and `allow_unknown_fields`.
+    pub(crate) fn of(filter: Option<&Bound<'_, PyAny>>, allow_unknown_fields: bool) -> PyResult<Self> {
+        let filter = filter.map(filter_from_python).transpose()?;
+        Ok(Self { filter, allow_unknown_fields })
+    }
+}
+
+/// How many hits may have the same value of a field.
+pub(crate) struct Grouping {
+    field: String,
+    most: usize,
+}
+
+impl Grouping {
+    /// The grouping in the arguments `group_by` and `group_size`.
+    pub(crate) fn of(field: Option<String>, most: usize) -> PyResult<Option<Self>> {
+        match (field, most) {
+            (None, 1) => Ok(None),
+            (None, _) => {
+                Err(argument("group_size= is the number of hits for each value of group_by=: give that too"))
+            }
+            (Some(field), most) => Ok(Some(Self { field, most })),
+        }
+    }
+}
+
 /// What a search asks for, beside the vector.
 pub(crate) struct SearchOptions<'a> {
+    /// Which of the named vectors is compared.
     pub(crate) vector: &'a str,
-    pub(crate) k: usize,
+    /// `None` for all with at least the least score.
+    pub(crate) k: Option<usize>,
     pub(crate) effort: Effort,
     pub(crate) exact: bool,
+    pub(crate) condition: Condition,
+    pub(crate) min_score: Option<f32>,
+    pub(crate) grouping: Option<Grouping>,
 }
 
 impl SearchOptions<'_> {
-    /// The search for `vector` with these options.
-    pub(crate) fn begin(&self, search: Search, vector: Vector) -> Search {
-        let search = search.named_vector(self.vector, vector).k(self.k).exact(self.exact);
-        match self.effort {
+    /// The search with these options, for `vector`.
+    pub(crate) fn begin(self, search: Search, vector: Vector) -> Search {
+        let mut search = search.named_vector(self.vector, vector).exact(self.exact);
+        search = match self.k {
+            Some(k) => search.k(k),
+            None => search.all(),
+        };
+        search = match self.effort {
             Effort::Default => search,
             Effort::Ef(ef) => search.ef(ef),
             Effort::Recall(recall) => search.recall(recall),
-        }
-    }
-}
-
-/// What a search found, the best first: a sequence of `Hit`.
-///
-/// >>> db = lodedb.open(":memory:")
-/// >>> notes = db.collection("notes", dim=2, metric="l2")
-/// >>> notes.upsert([{"id": 1, "vector": [0, 0], "title": "Mines"}, {"id": 2, "vector": [3, 4], "title": "Rivers"}])
-/// 2
-/// >>> hits = notes.search([0, 0])
-/// >>> hits.ids, hits.distances
-/// ([1, 2], array([0., 5.], dtype=float32))
-/// >>> hits[1].id, hits[1].score, hits[1].distance, hits[1]["title"]
-/// (2, -5.0, 5.0, 'Rivers')
-/// >>> hits.to_dict()["title"]
-/// ['Mines', 'Rivers']
-#[pyclass(frozen, module = "lodedb", name = "Hits", sequence)]
-pub(crate) struct PyHits {
-    hits: Owned<Vec<Hit>>,
-}
-
-impl PyHits {
-    pub(crate) fn new(hits: Vec<Hit>) -> Self {
-        Self { hits: Owned::new(hits) }
-    }
-}
-
-#[pymethods]
-impl PyHits {
-    fn __len__(&self) -> PyResult<usize> {
-        Ok(self.hits.get()?.len())
-    }
-
-    fn __getitem__<'py>(&self, py: Python<'py>, index: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-        let hits = self.hits.get()?;
-        if let Ok(slice) = index.cast::<PySlice>() {
-            let range = slice.indices(hits.len().cast_signed())?;
-            let picked = (0..range.slicelength).map(|i| {
-                let at = range.start + range.step * i.cast_signed();
-                hits[at.cast_unsigned()].clone()
-            });
-            return PyHits::new(picked.collect()).into_bound_py_any(py);
-        }
-        let index: isize = index.extract()?;
-        let at = if index < 0 { index + hits.len().cast_signed() } else { index };
-        match usize::try_from(at).ok().and_then(|at| hits.get(at)) {
-            Some(hit) => PyHit::new(hit.clone()).into_bound_py_any(py),
-            None => Err(PyIndexError::new_err(format!("hit {index} of {}", hits.len()))),
-        }
-    }
-
-    fn __iter__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyIterator>> {
-        let hits = self.hits.get()?.iter().map(|hit| Py::new(py, PyHit::new(hit.clone())));
-        PyList::new(py, hits.collect::<PyResult<Vec<_>>>()?)?.try_iter()
-    }
-
-    /// The ids of the hits.
-    #[getter]
-    fn ids<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
-        let ids = self.hits.get()?.iter().map(|hit| id_out(py, hit.id()));
-        PyList::new(py, ids.collect::<PyResult<Vec<_>>>()?)
-    }
-
-    /// The scores: larger is better with every metric.
-    #[getter]
-    fn scores<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray1<f32>>> {
-        Ok(PyArray1::from_iter(py, self.hits.get()?.iter().map(Hit::score)))
-    }
-
-    /// The distances: 1 - cosine, minus the dot product, the Euclidean distance, or the bits that differ.
-    #[getter]
-    fn distances<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray1<f32>>> {
-        Ok(PyArray1::from_iter(py, self.hits.get()?.iter().map(Hit::distance)))
-    }
-
-    /// Columns by name: `id`, `score`, `distance` and each field; a field called `score` is `field_score`.
-    fn to_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let hits = self.hits.get()?;
-        let fields = detached(py, || hits.iter().map(Hit::fields).collect::<lodedb::Result<Vec<_>>>())?;
-        let columns = PyDict::new(py);
-        columns.set_item("id", self.ids(py)?)?;
-        columns.set_item("score", self.scores(py)?)?;
-        columns.set_item("distance", self.distances(py)?)?;
-        let names: BTreeSet<&str> =
-            fields.iter().flat_map(|fields| fields.iter().map(|(name, _)| name)).collect();
-        for name in names {
-            let values = fields.iter().map(|fields| value_out(py, &fields[name]));
-            let column = PyList::new(py, values.collect::<PyResult<Vec<_>>>()?)?;
-            match name {
-                "score" | "distance" => columns.set_item(format!("field_{name}"), column)?,
-                _ => columns.set_item(name, column)?,
-            }
-        }
-        Ok(columns)
-    }
-
-    /// The columns of `to_dict` as a pandas `DataFrame`. Needs pandas.
-    fn to_pandas<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        py.import("pandas")?.call_method1("DataFrame", (self.to_dict(py)?,))
-    }
-
-    /// The columns of `to_dict` as a polars `DataFrame`. Needs polars.
-    fn to_polars<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let keywords = PyDict::new(py);
-        keywords.set_item("strict", false)?;
-        py.import("polars")?.call_method("DataFrame", (self.to_dict(py)?,), Some(&keywords))
-    }
-
-    /// The columns of `to_dict` as a pyarrow `Table`. Needs pyarrow.
-    fn to_arrow<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        py.import("pyarrow")?.call_method1("table", (self.to_dict(py)?,))
-    }
-
-    fn __reduce__(&self) -> PyResult<()> {
-        Err(not_pickled_hits())
-    }
-
-    fn _repr_html_(&self, py: Python<'_>) -> PyResult<String> {
-        let columns = self.to_dict(py)?;
-        let heads: String = columns.keys().iter().map(|name| cell("th", &name)).collect();
-        let mut rows = String::new();
-        for row in 0..self.hits.get()?.len() {
-            let cells = columns.values().iter().map(|column| Ok(cell("td", &column.get_item(row)?)));
-            rows.push_str(&format!("<tr>{}</tr>", cells.collect::<PyResult<String>>()?));
-        }
-        Ok(format!("<table><tr>{heads}</tr>{rows}</table>"))
-    }
-
-    fn __repr__(&self) -> PyResult<String> {
-        let hits: Vec<String> = self.hits.get()?.iter().map(repr).collect();
-        Ok(format!("Hits([{}])", hits.join(", ")))
-    }
-}
-
-/// A record that a search found. Its fields are read when they are asked for; `hit["title"]` reads one.
-#[pyclass(frozen, module = "lodedb", name = "Hit")]
-pub(crate) struct PyHit {
-    hit: Owned<Hit>,
-    fields: PyOnceLock<Py<PyDict>>,
-}
-
-impl PyHit {
-    fn new(hit: Hit) -> Self {
-        Self { hit: Owned::new(hit), fields: PyOnceLock::new() }
-    }
-}
-
-fn repr(hit: &Hit) -> String {
-    // Adding zero makes a negative zero, which is what no distance is as a score, a plain one.
-    format!("Hit(id={}, score={:.4})", hit.id(), hit.score() + 0.0)
-}
-
-fn not_pickled_hits() -> PyErr {
-    wrong_type("hits read their fields from the open database and can't be pickled; send hits.to_dict()")
-}
-
-/// Most characters of a value in a table for notebooks.
-const CELL: usize = 80;
-
-fn cell(tag: &str, value: &Bound<'_, PyAny>) -> String {
-    let text = value.to_string();
-    let short: String = text.chars().take(CELL).collect();
-    let more = if short.len() < text.len() { "..." } else { "" };
-    format!("<{tag}>{}{more}</{tag}>", escaped(&short))
-}
-
-/// The text as HTML shows it.
-pub(crate) fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
-}
-
-#[pymethods]
-impl PyHit {
-    /// The record's id.
-    #[getter]
-    fn id<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        id_out(py, self.hit.get()?.id())
-    }
-
-    /// How good the hit is; larger is better.
-    #[getter]
-    fn score(&self) -> PyResult<f32> {
-        Ok(self.hit.get()?.score())
-    }
-
-    /// How far the record's vector is from the query; smaller is nearer.
-    #[getter]
-    fn distance(&self) -> PyResult<f32> {
-        Ok(self.hit.get()?.distance())
-    }
-
-    /// The record's fields.
-    #[getter]
-    fn fields<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let hit = self.hit.get()?;
-        let read = || {
-            let fields = detached(py, || hit.fields())?;
-            Ok::<_, PyErr>(fields_out(py, &fields)?.unbind())
         };
-        Ok(self.fields.get_or_try_init(py, read)?.bind(py).clone())
-    }
-
-    /// The whole record as a row: id, vectors and fields.
-    fn record<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let hit = self.hit.get()?;
-        let record = detached(py, || hit.record())?;
-        row_out(py, &record)
-    }
-
-    fn __reduce__(&self) -> PyResult<()> {
-        Err(not_pickled_hits())
-    }
-
-    fn __getitem__<'py>(&self, py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
-        self.fields(py)?.as_any().get_item(name)
-    }
-
-    fn __repr__(&self) -> PyResult<String> {
-        Ok(repr(self.hit.get()?))
+        if let Some(filter) = self.condition.filter {
+            search = search.filter(filter).allow_unknown_fields(self.condition.allow_unknown_fields);
+        }
+        if let Some(score) = self.min_score {
+            search = search.min_score(score);
+        }
+        match self.grouping {
+            Some(Grouping { field, most }) => search.group_by(field, most),
+            None => search,
+        }
     }
 }
 
-/// A batch of queries over one collection.
+/// A batch of queries over the records of one moment.
 struct Task<'a> {
-    collection: &'a Collection,
+    /// The search, but for its query.
+    search: Search,
+    vector: &'a str,
+    k: usize,
+    is_filtered: bool,
     queries: &'a Matrix,
-    options: &'a SearchOptions<'a>,
     threads: Option<usize>,
 }
 
 /// Batches of fewer queries than this are done before anyone presses Ctrl-C; they save the thread that looks for it.
 const WATCHED: usize = 256;
 
-/// Searches for each of `queries` and gives their ids and scores as arrays of one row a query.
+/// Filtered queries that are searched for in one go, so that the filter is looked at once for all of them.
+const BLOCK: usize = 64;
+
+/// Searches for the `k` best of each of `queries` and gives their ids and scores as arrays of one row a query.
 pub(crate) fn search_many<'py>(
     py: Python<'py>,
     collection: &Collection,
     queries: &Matrix,
-    options: &SearchOptions<'_>,
+    options: SearchOptions<'_>,
     threads: Option<usize>,
 ) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyAny>)> {
     if threads == Some(0) {
         return Err(argument("option 'threads': 0, and at least 1 is right"));
     }
-    let task = Task { collection, queries, options, threads };
-    let kind = detached(py, || collection.id_kind())?;
-    let shape = [queries.rows(), options.k];
+    let (vector, k, is_filtered) =
+        (options.vector, options.k.unwrap_or(0), options.condition.filter.is_some());
+    let (search, kind) = detached(py, || {
+        // The kind of ids is asked for last: where the search has records, it is known.
+        let search = options.begin(collection.search(), no_vector());
+        Ok((search, collection.id_kind()?))
+    })?;
+    let task = Task { search, vector, k, is_filtered, queries, threads };
+    let shape = [queries.rows(), k];
     let places = task.places(py)?;
     let mut scores = vec![f32::NAN; places];
     let ids = match kind {
@@ -353,11 +187,11 @@ pub(crate) fn search_many<'py>(
 impl Task<'_> {
     /// Number of hits that there is room for, once the options are known to make sense.
     fn places(&self, py: Python<'_>) -> PyResult<usize> {
-        if self.options.k == 0 || self.options.k > MOST_HITS || self.queries.rows() == 0 {
-            let (collection, query) = (self.collection, self.queries.any_row());
-            detached(py, || self.options.begin(collection.search(), query).run())?;
+        if self.k == 0 || self.k > MOST_HITS || self.queries.rows() == 0 {
+            let search = self.search.clone().named_vector(self.vector, self.queries.any_row());
+            detached(py, || search.run())?;
         }
-        Ok(self.queries.rows() * self.options.k)
+        Ok(self.queries.rows() * self.k)
     }
 
     /// Puts ids and scores of the hits in their places, each query's `k` after another's.
@@ -368,13 +202,17 @@ impl Task<'_> {
         scores: &mut [f32],
         id_of: impl Fn(&RecordId) -> T + Send + Sync,
     ) -> PyResult<()> {
+        let fill = |watch: &Watch| match self.is_filtered {
+            true => self.fill_blocks(ids, scores, id_of, watch),
+            false => self.fill(ids, scores, id_of, watch),
+        };
         match self.queries.rows() < WATCHED {
-            true => detached(py, || self.fill(ids, scores, id_of, &Watch::default())),
-            false => watched(py, &Listener::None, |watch| self.fill(ids, scores, id_of, watch)),
+            true => detached(py, || fill(&Watch::default())),
+            false => watched(py, &Listener::None, fill),
         }
     }
 
-    /// All queries see the same records.
+    /// One query after the other, on several threads.
     fn fill<T: Send>(
         &self,
         ids: &mut [T],
@@ -382,15 +220,11 @@ impl Task<'_> {
         id_of: impl Fn(&RecordId) -> T + Send + Sync,
         watch: &Watch,
     ) -> lodedb::Result<()> {
-        let k = self.options.k.max(1);
-        let search = self.collection.search();
+        let k = self.k.max(1);
         let one = |(query, (ids, scores)): (usize, (&mut [T], &mut [f32]))| {
             watch.check()?;
-            let hits = self.options.begin(search.clone(), self.queries.row(query)).run()?;
-            for ((id, score), hit) in ids.iter_mut().zip(scores).zip(&hits) {
-                *id = id_of(hit.id());
-                *score = hit.score();
-            }
+            let search = self.search.clone().named_vector(self.vector, self.queries.row(query));
+            put(ids, scores, &search.run()?, &id_of);
             Ok(())
         };
         let mut places = ids.chunks_mut(k).zip(scores.chunks_mut(k)).enumerate();
@@ -406,52 +240,55 @@ impl Task<'_> {
             (0..lanes).into_par_iter().try_for_each(|_| std::iter::from_fn(next).try_for_each(one))
         })
     }
+
+    /// Block after block of queries.
+    fn fill_blocks<T: Send>(
+        &self,
+        ids: &mut [T],
+        scores: &mut [f32],
+        id_of: impl Fn(&RecordId) -> T + Send + Sync,
+        watch: &Watch,
+    ) -> lodedb::Result<()> {
+        let pool = pool_of(self.threads)?;
+        let k = self.k.max(1);
+        let mut places = ids.chunks_mut(k).zip(scores.chunks_mut(k));
+        for start in (0..self.queries.rows()).step_by(BLOCK) {
+            watch.check()?;
+            let rows = start..self.queries.rows().min(start + BLOCK);
+            let search = self.search.clone();
+            let found = pool.install(|| search.run_many(rows.map(|row| self.queries.row(row))))?;
+            // The hits come first: the one that runs out first is asked first, and nothing of the other is lost.
+            for (hits, (ids, scores)) in found.iter().zip(places.by_ref()) {
+                put(ids, scores, hits, &id_of);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The vector of a search that is given its own later: it only says which of the names is meant.
+fn no_vector() -> Vector {
+    Vector::F32(Vec::new())
+}
+
+/// Puts one query's hits in their places.
+fn put<T>(ids: &mut [T], scores: &mut [f32], hits: &[Hit], id_of: impl Fn(&RecordId) -> T) {
+    for ((id, score), hit) in ids.iter_mut().zip(scores).zip(hits) {
+        *id = id_of(hit.id());
+        *score = hit.score();
+    }
 }
 
 /// The share of the true `k` nearest that searches with `options` find, for `sample` stored records.
 pub(crate) fn measure_recall(
     py: Python<'_>,
     collection: &Collection,
-    options: &SearchOptions<'_>,
+    options: SearchOptions<'_>,
     sample: usize,
 ) -> PyResult<f64> {
-    // The vector only says which of the names is meant.
-    let named = Vector::F32(Vec::new());
     let share = detached(py, || {
-        let search = options.begin(collection.search(), named);
+        let search = options.begin(collection.search(), no_vector());
         pool()?.install(|| search.measure_recall(sample))
     });
     Ok(f64::from(share?))
-}
-
-/// Records in the order of their ids. Made by `Collection.scan`.
-#[pyclass(frozen, module = "lodedb", name = "Scan")]
-pub(crate) struct PyScan {
-    scan: Owned<Mutex<Scan>>,
-}
-
-impl PyScan {
-    pub(crate) fn new(scan: Scan) -> Self {
-        Self { scan: Owned::new(Mutex::new(scan)) }
-    }
-}
-
-#[pymethods]
-impl PyScan {
-    fn __iter__(slf: PyRef<'_, Self>) -> PyRef<'_, Self> {
-        slf
-    }
-
-    fn __next__<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyDict>>> {
-        let scan = self.scan.get()?;
-        let next = detached(py, || match scan.lock() {
-            Ok(mut scan) => scan.next().transpose(),
-            Err(_) => Ok(None),
-        })?;
-        next.map(|record| row_out(py, &record)).transpose()
-    }
-
-    fn __reduce__(&self) -> PyResult<()> {
-        Err(not_pickled("Scan"))
-    }
 }

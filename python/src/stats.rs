@@ -1,10 +1,14 @@
 //! Counts as dicts.
 
+use crate::values::value_out;
 use lodedb::CollectionStats;
 use lodedb::Stats;
+use lodedb::Value;
+use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use pyo3::types::PyList;
+use std::cmp::Reverse;
 
 /// The counts of a database.
 pub(crate) fn database_stats<'py>(py: Python<'py>, stats: &Stats) -> PyResult<Bound<'py, PyDict>> {
@@ -36,4 +40,36 @@ pub(crate) fn collection_stats<'py>(
     dict.set_item("graphs", stats.graphs)?;
     dict.set_item("graph_records", stats.graph_records)?;
     Ok(dict)
+}
+
+/// The first `limit` values of a field, each with its count. What Python takes for one key (True and 1) counts as one.
+pub(crate) fn facets_out<'py>(
+    py: Python<'py>,
+    facets: Vec<(Value, u64)>,
+    limit: usize,
+) -> PyResult<Bound<'py, PyDict>> {
+    let found = facets.len();
+    let dict = PyDict::new(py);
+    for (value, count) in facets {
+        let key = key_out(py, &value)?;
+        let others: u64 = dict.get_item(&key)?.map_or(Ok(0), |count| count.extract())?;
+        dict.set_item(key, others + count)?;
+    }
+    if dict.len() == found && found <= limit {
+        return Ok(dict);
+    }
+    let counted = dict.iter().map(|(key, count)| Ok((key, count.extract()?)));
+    let mut counted = counted.collect::<PyResult<Vec<(Bound<'py, PyAny>, u64)>>>()?;
+    counted.sort_by_key(|(_, count)| Reverse(*count));
+    let dict = PyDict::new(py);
+    counted.into_iter().take(limit).try_for_each(|(key, count)| dict.set_item(key, count))?;
+    Ok(dict)
+}
+
+/// The value as a key: a place, whose dict can't be one, is `(lat, lon)`.
+fn key_out<'py>(py: Python<'py>, value: &Value) -> PyResult<Bound<'py, PyAny>> {
+    match value {
+        Value::Geo(place) => (place.lat(), place.lon()).into_bound_py_any(py),
+        other => value_out(py, other),
+    }
 }

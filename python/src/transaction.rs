@@ -11,6 +11,7 @@ use crate::batch::updates_in;
 use crate::embed::Embed;
 use crate::errors::named;
 use crate::errors::to_py;
+use crate::filter::Doomed;
 use crate::process::LOOK;
 use crate::process::Owned;
 use crate::process::detached;
@@ -284,10 +285,19 @@ impl PyTransactionCollection {
         within(py, &self.state, move |tx| tx.collection(&name)?.update_many(updates))
     }
 
-    /// As `Collection.delete`.
-    fn delete(&self, py: Python<'_>, ids: &Bound<'_, PyAny>) -> PyResult<usize> {
-        let (ids, name) = (ids_in(ids)?, self.name.clone());
-        within(py, &self.state, move |tx| tx.collection(&name)?.delete(ids))
+    /// As `Collection.delete`; a filter sees what the transaction has written.
+    #[pyo3(signature = (ids=None, *, r#where=None))]
+    fn delete(
+        &self,
+        py: Python<'_>,
+        ids: Option<&Bound<'_, PyAny>>,
+        r#where: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<usize> {
+        let (doomed, name) = (Doomed::of(ids, r#where)?, self.name.clone());
+        within(py, &self.state, move |tx| match doomed {
+            Doomed::Ids(ids) => tx.collection(&name)?.delete(ids),
+            Doomed::Matching(filter) => tx.collection(&name)?.delete_where(filter),
+        })
     }
 
     /// As `Collection.get`.
