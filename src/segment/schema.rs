@@ -347,6 +347,29 @@ impl TextField {
         Ok(self)
     }
 
+    /// Whether letters with accents are taken for those without, so that `Sao` finds `São`. Default: true.
+    #[must_use]
+    pub fn fold_accents(mut self, folded: bool) -> Self {
+        self.analyzer = self.analyzer.accents_folded(folded);
+        self
+    }
+
+    /// Words that are not searched for, in place of those of the analyzer (33 for `english`, none for others).
+    #[must_use]
+    pub fn stop_words<S: AsRef<str>>(mut self, words: impl IntoIterator<Item = S>) -> Self {
+        self.analyzer = self.analyzer.stop_words(words);
+        self
+    }
+
+    /// Longest term in bytes; longer words are cut, in records and in queries alike. Default: 255.
+    ///
+    /// # Errors
+    /// `InvalidOption` for a length that can't be.
+    pub fn max_term_bytes(mut self, bytes: u32) -> Result<Self> {
+        self.analyzer = self.analyzer.max_term_bytes(bytes)?;
+        Ok(self)
+    }
+
     /// Whether the places of words are kept, which phrases need and which take about half of the index. Default: true.
     #[must_use]
     pub fn positions(mut self, kept: bool) -> Self {
