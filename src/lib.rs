@@ -75,6 +75,8 @@ mod slots;
     allow(unreachable_pub, reason = "public for the crash enumerator, which the feature lets in")
 )]
 mod storage;
+#[allow(dead_code, unused_imports, reason = "no layer above uses all of it yet")]
+mod text;
 mod vector;
 
 pub use db::Collection;
@@ -141,6 +143,15 @@ pub mod _crash_testing {
     pub use crate::storage::StoreOptions;
     pub use crate::storage::StoreStats;
     pub use crate::storage::choose;
+}
+
+/// What the fuzz targets need of the keyword index. No part of the API.
+#[cfg(feature = "fuzz-internals")]
+#[doc(hidden)]
+pub mod _fuzz {
+    pub use crate::text::fuzz::postings;
+    pub use crate::text::fuzz::query_string;
+    pub use crate::text::fuzz::sealed_texts;
 }
 
 /// What `benches/kernels.rs` needs of the kernels. No part of the API.

@@ -4,6 +4,7 @@
 //! - [`open_bytes`]: any bytes as a file.
 //! - [`log_tail`]: any frames as the log of a good file.
 //! - [`ops_model`]: any operations, and any failing call, against a model.
+//! - `text`: any bytes as a keyword index, any text as a query.
 //! - [`format`]: the file's layout, written down a second time, to mend checksums behind a mutation.
 //! - [`image`]: a backend over bytes that are not copied. [`samples`]: small databases to begin from.
 
@@ -15,3 +16,5 @@ pub mod open_bytes;
 pub mod ops_model;
 pub mod samples;
 pub mod source;
+#[cfg(feature = "fuzz-internals")]
+pub mod text;

@@ -234,13 +234,7 @@ pub(crate) struct Analysis<'a> {
 }
 
 impl Analysis<'_> {
-    /// Calls `each` with the words of `text`, folded; [`Analysis::term`] makes terms of them.
-    pub(crate) fn words(&mut self, text: &str, each: &mut impl FnMut(Word<'_>)) {
-        let mut buffer = std::mem::take(&mut self.buffer);
-        self.words_into(text, &mut buffer, each);
-        self.buffer = buffer;
-    }
-
+    /// Calls `each` with the words of `text`, folded, a word at a time in `buffer`; [`Analysis::term`] makes terms of them.
     pub(super) fn words_into(&self, text: &str, buffer: &mut String, each: &mut impl FnMut(Word<'_>)) {
         let folding = self.analyzer.folding();
         if self.analyzer.chain != Chain::None {
@@ -316,7 +310,8 @@ mod tests {
 
     #[test]
     fn english_is_that_of_lucene() {
-        let found = terms(&Analyzer::default(), "The miner's shovels, mining and the MINES of E1234 foo_bars");
+        let found =
+            terms(&Analyzer::default(), "The miner's shovels, mining and the MINES of E1234 foo_bars");
         let wanted = [("miner", 1), ("shovel", 2), ("mine", 3), ("mine", 6), ("e1234", 8), ("foo_bars", 9)];
         assert_eq!(found, wanted.map(|(term, position)| (term.to_owned(), position)));
     }

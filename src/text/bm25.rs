@@ -30,7 +30,10 @@ impl Bm25 {
     /// `InvalidOption` for other values.
     pub(crate) fn new(k1: f32, b: f32) -> Result<Self> {
         if !(k1.is_finite() && k1 >= 0.0) {
-            return Err(Error::InvalidOption { name: "k1", problem: format!("{k1} where 0 or more is possible") });
+            return Err(Error::InvalidOption {
+                name: "k1",
+                problem: format!("{k1} where 0 or more is possible"),
+            });
         }
         if !(0.0..=1.0).contains(&b) {
             return Err(Error::InvalidOption { name: "b", problem: format!("{b} where 0 to 1 is possible") });
@@ -89,10 +92,17 @@ pub(super) struct Weight {
 }
 
 impl Weight {
-    /// What `tf` occurrences in a record of length `len` add: at least 1.
+    /// What `tf` occurrences in a record with this norm add: at least 1.
     #[inline(always)]
-    pub(super) fn score(self, tf: f32, len: f32) -> u32 {
-        to_units((self.units * tf / (tf + self.curve.norm(len))).max(1.0))
+    pub(super) fn score(self, tf: u32, norm: f32) -> u32 {
+        // Signed numbers become floats in one step; there are never so many occurrences that it matters.
+        self.score_of(tf as i32 as f32, norm)
+    }
+
+    /// The same for what counts as so many occurrences.
+    #[inline(always)]
+    pub(super) fn score_of(self, tf: f32, norm: f32) -> u32 {
+        to_units((self.units * tf / (tf + norm)).min(self.units).max(1.0))
     }
 
     /// What a share of the weight is, rounded up.

@@ -127,7 +127,13 @@ impl<'a> FieldBuilder<'a> {
     }
 
     /// Sorts the occurrences of some terms and writes their lists.
-    fn write(&self, batch: &[u32], places: &mut [u32], writer: &mut Writer<'_>, list: &mut List) -> Result<()> {
+    fn write(
+        &self,
+        batch: &[u32],
+        places: &mut [u32],
+        writer: &mut Writer<'_>,
+        list: &mut List,
+    ) -> Result<()> {
         let mut end = 0;
         for term in batch {
             places[*term as usize] = end;

@@ -30,7 +30,11 @@ impl Automaton {
     }
 
     /// Calls `each` with every term near enough, its edits and its records.
-    pub(super) fn matches(&mut self, view: &FieldView<'_>, each: &mut impl FnMut(&[u8], u8, u32)) -> Result<()> {
+    pub(super) fn matches(
+        &mut self,
+        view: &FieldView<'_>,
+        each: &mut impl FnMut(&[u8], u8, u32),
+    ) -> Result<()> {
         let mut terms = Terms::from(view, b"")?;
         // What the terms that are passed over begin with.
         let mut dead: Vec<u8> = Vec::new();
@@ -102,7 +106,8 @@ impl Automaton {
         let mut row = Vec::with_capacity(self.word.len() + 1);
         row.push((depth + 1).min(FAR as usize) as u8);
         for (at, wanted) in self.word.iter().enumerate() {
-            let mut edits = (before[at] + u8::from(*wanted != letter)).min(before[at + 1] + 1).min(row[at] + 1);
+            let mut edits =
+                (before[at] + u8::from(*wanted != letter)).min(before[at + 1] + 1).min(row[at] + 1);
             if depth > 0 && at > 0 && self.word[at - 1] == letter && self.letters[depth - 1] == *wanted {
                 edits = edits.min(self.rows[depth - 1][at - 1] + 1);
             }

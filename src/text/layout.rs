@@ -162,7 +162,9 @@ impl<'a> Lens<'a> {
         let pairs = slots.iter().zip(out);
         match self {
             Self::U8(lens) => {
-                pairs.for_each(|(slot, out)| *out = lens.get(*slot as usize).map_or(0.0, |len| f32::from(*len)));
+                pairs.for_each(|(slot, out)| {
+                    *out = lens.get(*slot as usize).map_or(0.0, |len| f32::from(*len));
+                });
             }
             Self::U16(lens) => pairs.for_each(|(slot, out)| {
                 *out = lens.get(*slot as usize).map_or(0.0, |len| f32::from(u16::from_le_bytes(*len)));

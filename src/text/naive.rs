@@ -24,7 +24,9 @@ pub(super) struct NaiveField {
 
 fn record(analyzer: &Analyzer, text: &str) -> Record {
     let mut record = Record::new();
-    analyzer.start().tokens(text, &mut |token| record.entry(token.term.to_owned()).or_default().push(token.position));
+    analyzer
+        .start()
+        .tokens(text, &mut |token| record.entry(token.term.to_owned()).or_default().push(token.position));
     record
 }
 
@@ -83,7 +85,11 @@ impl NaiveField {
             }
             What::Fuzzy { word, edits } => {
                 let word = self.analyzer.start().folded(word).to_owned();
-                let stems = if self.analyzer.stems() { near_stems(&self.analyzer.start(), &word) } else { Vec::new() };
+                let stems = if self.analyzer.stems() {
+                    near_stems(&self.analyzer.start(), &word)
+                } else {
+                    Vec::new()
+                };
                 let near = self.all_terms().into_iter().filter_map(|term| {
                     let distance = edits_between(&word, &term);
                     let stem = stems.iter().any(|stem| stem == term.as_bytes());
@@ -129,10 +135,12 @@ impl NaiveField {
         let tf: f64 = starts
             .iter()
             .filter_map(|start| {
-                let ends = places.iter().map(|list| list.iter().filter(|place| *place >= start).min().copied());
+                let ends =
+                    places.iter().map(|list| list.iter().filter(|place| *place >= start).min().copied());
                 let ends = ends.collect::<Option<Vec<i64>>>()?;
                 let end = *ends.iter().max()?;
-                let stands = terms.iter().zip(&ends).map(|((term, place), end)| (term, end + i64::from(*place)));
+                let stands =
+                    terms.iter().zip(&ends).map(|((term, place), end)| (term, end + i64::from(*place)));
                 if stands.collect::<BTreeSet<_>>().len() < terms.len() {
                     return None;
                 }
@@ -170,17 +178,19 @@ fn edits_between(a: &str, b: &str) -> usize {
 pub(super) fn score(query: &TextQuery, fields: &[(&str, NaiveField)], at: usize) -> Option<f64> {
     let (mut sum, mut must, mut should, mut matched) = (0.0, 0, 0, 0);
     for clause in &query.clauses {
-        let chosen = fields.iter().filter(|(name, _)| {
-            clause.fields.is_empty() || clause.fields.iter().any(|field| field == name)
-        });
-        let (mut said, mut found) = (false, None);
+        let chosen = fields
+            .iter()
+            .filter(|(name, _)| clause.fields.is_empty() || clause.fields.iter().any(|field| field == name));
+        let (mut fields, mut saying, mut found) = (0, 0, None);
         for (_, field) in chosen {
             let (says, score) = field.clause(clause, at);
-            said |= says;
+            (fields, saying) = (fields + 1, saying + usize::from(says));
             if let Some(score) = score {
                 *found.get_or_insert(0.0) += score * field.boost * f64::from(clause.boost);
             }
         }
+        let optional = clause.occur == Occur::Should && query.minimum == Minimum::Any;
+        let said = if optional || clause.occur == Occur::MustNot { saying > 0 } else { saying == fields };
         match (clause.occur, found) {
             _ if !said => {}
             (Occur::MustNot, Some(_)) | (Occur::Must, None) => return None,

@@ -18,12 +18,7 @@ impl Blocks {
     }
 
     /// Appends ascending numbers, all larger than `before`; gives the bits of one.
-    pub(super) fn pack_ascending(
-        self,
-        before: Option<u32>,
-        numbers: &[u32; BLOCK],
-        out: &mut Vec<u8>,
-    ) -> u8 {
+    pub(super) fn pack_ascending(self, before: Option<u32>, numbers: &[u32; BLOCK], out: &mut Vec<u8>) -> u8 {
         let width = self.0.num_bits_strictly_sorted(before, numbers);
         let start = out.len();
         out.resize(start + bytes(width), 0);

@@ -125,7 +125,8 @@ impl<'t> Parser<'t, '_> {
     }
 
     fn word(&mut self) -> Option<What> {
-        let end = self.rest.find(|c| is_space(c) || matches!(c, '"' | '~' | '^' | '*')).unwrap_or(self.rest.len());
+        let end =
+            self.rest.find(|c| is_space(c) || matches!(c, '"' | '~' | '^' | '*')).unwrap_or(self.rest.len());
         let word = self.rest[..end].to_owned();
         self.rest = &self.rest[end..];
         if word.is_empty() {
@@ -197,10 +198,16 @@ mod tests {
 
     #[test]
     fn what_is_odd_is_words() {
-        assert_eq!(parse("C++ wi-fi 12:30 http://a.b"), of(["C++", "wi-fi", "12:30", "http://a.b"].map(|w| (Occur::Should, Clause::word(w)))));
+        assert_eq!(
+            parse("C++ wi-fi 12:30 http://a.b"),
+            of(["C++", "wi-fi", "12:30", "http://a.b"].map(|w| (Occur::Should, Clause::word(w))))
+        );
         assert_eq!(parse("\"open"), of([(Occur::Should, Clause::phrase("open", 0))]));
         for nothing in ["", "  ", "+", "-", "* ~ ^", "()", "title:", "\u{3000}"] {
-            let empty = parse(nothing).clauses.iter().all(|clause| matches!(&clause.what, What::Word(word) if word == "title:"));
+            let empty = parse(nothing)
+                .clauses
+                .iter()
+                .all(|clause| matches!(&clause.what, What::Word(word) if word == "title:"));
             assert!(empty, "{nothing}: {:?}", parse(nothing));
         }
         assert_eq!(parse("a^nan b^-1 c^1e9 d~9").clauses[0].boost, 1.0);

@@ -44,11 +44,7 @@ struct PhraseTerm<'a> {
 
 impl<'a> PhraseCursor<'a> {
     /// A cursor over terms with their places in the phrase.
-    pub(super) fn open(
-        view: &FieldView<'a>,
-        terms: &[(Entry<'a>, u32)],
-        nearness: Nearness,
-    ) -> Result<Self> {
+    pub(super) fn open(view: &FieldView<'a>, terms: &[(Entry<'a>, u32)], nearness: Nearness) -> Result<Self> {
         let last = terms.iter().map(|term| term.1).max().unwrap_or(0);
         let mut opened = Vec::with_capacity(terms.len());
         for (entry, place) in terms {
@@ -59,7 +55,14 @@ impl<'a> PhraseCursor<'a> {
                 Nearness::Anywhere => &[],
             };
             let cursor = TermCursor::open(view, entry)?;
-            opened.push(PhraseTerm { cursor, positions, first, shift: last - place, places: Vec::new(), next: 0 });
+            opened.push(PhraseTerm {
+                cursor,
+                positions,
+                first,
+                shift: last - place,
+                places: Vec::new(),
+                next: 0,
+            });
         }
         opened.sort_by_key(|term| term.cursor.df);
         Ok(Self { terms: opened, nearness })

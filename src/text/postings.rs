@@ -242,7 +242,8 @@ impl<'a> TermCursor<'a> {
         self.load_tfs()?;
         let slots = &self.slots[..self.count];
         let from = if slots[0] >= start { 0 } else { slots.partition_point(|slot| *slot < start) };
-        let to = if slots[self.count - 1] < end { self.count } else { slots.partition_point(|slot| *slot < end) };
+        let to =
+            if slots[self.count - 1] < end { self.count } else { slots.partition_point(|slot| *slot < end) };
         let to = to.max(from);
         Ok((&self.slots[from..to], &self.tfs[from..to]))
     }

@@ -65,7 +65,19 @@ impl<'a> Writer<'a> {
         let mean = tokens as f32 / docs.max(1) as f32;
         let (postings, positions_out, scratch, few) = Default::default();
         let dictionary = DictionaryWriter::default();
-        Self { lens, positions, docs, tokens, max_len, mean, dictionary, postings, positions_out, scratch, few }
+        Self {
+            lens,
+            positions,
+            docs,
+            tokens,
+            max_len,
+            mean,
+            dictionary,
+            postings,
+            positions_out,
+            scratch,
+            few,
+        }
     }
 
     /// The next term, which is larger than all before. It has at least one posting.

@@ -31,8 +31,10 @@ fn sealed(library: &Library, analyzers: [&Analyzer; 2]) -> Vec<Sealed> {
     let one = |records: &Vec<(String, String, bool)>| {
         let len = records.len() as u32;
         let dead = (0..).zip(records).filter(|(_, record)| !record.2).map(|(slot, _)| slot).collect();
-        let titles = seal(analyzers[0], library.positions, records.iter().map(|record| record.0.clone()), len);
-        let bodies = seal(analyzers[1], library.positions, records.iter().map(|record| record.1.clone()), len);
+        let titles =
+            seal(analyzers[0], library.positions, records.iter().map(|record| record.0.clone()), len);
+        let bodies =
+            seal(analyzers[1], library.positions, records.iter().map(|record| record.1.clone()), len);
         Sealed { titles, bodies, dead: SlotSet::from_ascending(len, dead), len }
     };
     library.segments.iter().map(one).collect()
@@ -84,7 +86,20 @@ impl crate::codec::Bytes for Vec<u8> {
 /// Fields that a clause may name.
 const FIELDS: &[&[&str]] = &[&[], &["title"], &["body"], &["title", "body"]];
 const WORDS: [&str; 14] = [
-    "gold", "mine", "mines", "mining", "sluice", "box", "prospector", "prospects", "the", "river", "C++", "\u{6771}\u{4eac}\u{90fd}", "ore-bed", "gild",
+    "gold",
+    "mine",
+    "mines",
+    "mining",
+    "sluice",
+    "box",
+    "prospector",
+    "prospects",
+    "the",
+    "river",
+    "C++",
+    "\u{6771}\u{4eac}\u{90fd}",
+    "ore-bed",
+    "gild",
 ];
 
 fn text(words: std::ops::Range<usize>) -> impl Strategy<Value = String> {
@@ -132,22 +147,22 @@ fn query(phrases: bool) -> impl Strategy<Value = TextQuery> {
 }
 
 /// Score, segment and slot of every match, by segment and slot.
-fn naive_hits(
-    library: &Library,
-    analyzers: [&Analyzer; 2],
-    query: &TextQuery,
-) -> Vec<(f64, usize, u32)> {
+fn naive_hits(library: &Library, analyzers: [&Analyzer; 2], query: &TextQuery) -> Vec<(f64, usize, u32)> {
     let live = || {
         let records = library.segments.iter().enumerate();
         records.flat_map(|(segment, records)| {
-            (0..).zip(records).filter(|(_, record)| record.2).map(move |(slot, record)| (segment, slot, record))
+            (0..)
+                .zip(records)
+                .filter(|(_, record)| record.2)
+                .map(move |(slot, record)| (segment, slot, record))
         })
     };
     let titles = NaiveField::new(analyzers[0].clone(), 2.0, live().map(|(_, _, record)| record.0.as_str()));
     let bodies = NaiveField::new(analyzers[1].clone(), 1.0, live().map(|(_, _, record)| record.1.as_str()));
     let fields = [("title", titles), ("body", bodies)];
     let hits = live().enumerate();
-    hits.filter_map(|(at, (segment, slot, _))| Some((naive::score(query, &fields, at)?, segment, slot))).collect()
+    hits.filter_map(|(at, (segment, slot, _))| Some((naive::score(query, &fields, at)?, segment, slot)))
+        .collect()
 }
 
 fn near(a: f64, b: f64) -> bool {
@@ -166,13 +181,25 @@ fn check(library: &Library, query: &TextQuery, step: usize, k: usize) {
     let mut wanted = naive_hits(library, analyzers, query);
     wanted.retain(|(_, segment, slot)| filters[*segment].contains(*slot));
     let filter = |segment: usize| (step > 1).then(|| &filters[segment]);
+    for segment in &sealed {
+        FieldView::open(&segment.titles).unwrap().verify().unwrap();
+        FieldView::open(&segment.bodies).unwrap().verify().unwrap();
+    }
     with_prepared(&sealed, analyzers, query, |prepared| {
         let (mut found, mut all) = (Vec::new(), Vec::new());
         let mut scratch = Scratch::default();
         let mut threshold = 0.0f32;
         for segment in 0..sealed.len() {
-            prepared.scores(segment, filter(segment), &mut scratch, &mut |score, slot| all.push((score, segment, slot))).unwrap();
-            prepared.search(segment, k, filter(segment), threshold, &mut scratch, &mut |score, slot| found.push((score, segment, slot))).unwrap();
+            prepared
+                .scores(segment, filter(segment), &mut scratch, &mut |score, slot| {
+                    all.push((score, segment, slot));
+                })
+                .unwrap();
+            prepared
+                .search(segment, k, filter(segment), threshold, &mut scratch, &mut |score, slot| {
+                    found.push((score, segment, slot));
+                })
+                .unwrap();
             found.sort_by(|a, b| b.0.total_cmp(&a.0).then((a.1, a.2).cmp(&(b.1, b.2))));
             found.truncate(k);
             threshold = if found.len() == k && k > 0 { found[k - 1].0 } else { 0.0 };
@@ -215,6 +242,9 @@ proptest! {
                 }
             }
         }
+        for segment in &sealed {
+            let _ = FieldView::open(&segment.bodies).and_then(|view| view.verify());
+        }
         let query = TextQuery { lenient: true, ..query };
         let _ = with_prepared(&sealed, [&simple, &english], &query, |prepared| {
             let mut scratch = Scratch::default();
@@ -253,11 +283,32 @@ fn what_people_look_for_is_found() {
         "a plain C compiler",
     ];
     for (query, wanted) in [
-        ("e1234", &[0][..]), ("foo_bar", &[0]), ("foo*", &[0]), ("C++", &[0]), ("c#", &[1]), ("C", &[5]), ("node.js", &[1]),
-        ("+jane.doe@example.com", &[1]), ("example.com", &[1, 2]), ("https://example.com/mines/gold", &[1, 2, 4]),
-        ("+\u{6771}\u{4eac}", &[3]), ("\u{4eac}\u{90fd}", &[3]), ("\u{3080}", &[3]), ("\u{4eac}", &[3]), ("\u{5927}", &[]),
-        ("mining", &[2, 4]), ("mining*", &[2, 4]), ("mininng~1", &[2, 4]), ("\"mining of mines\"", &[4]), ("\"mines mining\"~1", &[4]),
-        ("body:miner", &[4]), ("title:miner", &[]), ("the", &[]), ("+the mine", &[2, 4]), ("+mine -gold", &[4]), ("-gold", &[]),
+        ("e1234", &[0][..]),
+        ("foo_bar", &[0]),
+        ("foo*", &[0]),
+        ("C++", &[0]),
+        ("c#", &[1]),
+        ("C", &[5]),
+        ("node.js", &[1]),
+        ("+jane.doe@example.com", &[1]),
+        ("example.com", &[1, 2]),
+        ("https://example.com/mines/gold", &[1, 2, 4]),
+        ("+\u{6771}\u{4eac}", &[3]),
+        ("\u{4eac}\u{90fd}", &[3]),
+        ("\u{3080}", &[3]),
+        ("\u{4eac}", &[3]),
+        ("\u{5927}", &[]),
+        ("mining", &[2, 4]),
+        ("mining*", &[2, 4]),
+        ("mininng~1", &[2, 4]),
+        ("\"mining of mines\"", &[4]),
+        ("\"mines mining\"~1", &[4]),
+        ("body:miner", &[4]),
+        ("title:miner", &[]),
+        ("the", &[]),
+        ("+the mine", &[2, 4]),
+        ("+mine -gold", &[4]),
+        ("-gold", &[]),
     ] {
         assert_eq!(typed(&texts, query), wanted, "{query}");
     }
@@ -282,12 +333,92 @@ fn phrases_do_not_reach_from_one_value_into_the_next() {
     builder.add(0, "sluice");
     builder.add(0, "box");
     builder.add(3, "sluice box");
-    let sealed = [Sealed { titles: seal(&english, true, std::iter::empty(), 5), bodies: builder.seal(5).unwrap(), dead: SlotSet::none(5), len: 5 }];
-    for (query, wanted) in [("\"sluice box\"", vec![3]), ("\"sluice box\"~200", vec![0, 3]), ("+sluice +box", vec![0, 3])] {
+    let sealed = [Sealed {
+        titles: seal(&english, true, std::iter::empty(), 5),
+        bodies: builder.seal(5).unwrap(),
+        dead: SlotSet::none(5),
+        len: 5,
+    }];
+    for (query, wanted) in
+        [("\"sluice box\"", vec![3]), ("\"sluice box\"~200", vec![0, 3]), ("+sluice +box", vec![0, 3])]
+    {
         let query = TextQuery::parse(query, |_| false);
         let found = with_prepared(&sealed, [&english, &english], &query, |prepared| {
             prepared.matching(0, None, &mut Scratch::default()).unwrap().iter().collect::<Vec<u32>>()
         });
         assert_eq!(found.unwrap(), wanted);
+    }
+}
+
+fn marked(text: &str, query: &str, options: &Highlight) -> Vec<Fragment> {
+    let records = vec![(String::new(), text.to_owned(), true), (String::new(), "gold".into(), true)];
+    let library = Library { segments: vec![records], positions: true };
+    let (simple, english) = (Analyzer::simple(), Analyzer::default());
+    let sealed = sealed(&library, [&simple, &english]);
+    let query = TextQuery::parse(query, |_| false);
+    with_prepared(&sealed, [&simple, &english], &query, |prepared| {
+        Highlighter::new(options, prepared, 1, &english).fragments(text)
+    })
+    .unwrap()
+}
+
+#[test]
+fn words_are_marked_as_they_stand_in_the_text() {
+    let text = "The Miner's mines: a sluice box, a box and a sluice; \u{6771}\u{4eac}\u{90fd} prospectors.";
+    for (query, wanted) in [
+        (
+            "mining",
+            "The Miner's <b>mines</b>: a sluice box, a box and a sluice; \u{6771}\u{4eac}\u{90fd} prospectors.",
+        ),
+        (
+            "mininng~1 -box",
+            "The Miner's <b>mines</b>: a sluice box, a box and a sluice; \u{6771}\u{4eac}\u{90fd} prospectors.",
+        ),
+        (
+            "prosp*",
+            "The Miner's mines: a sluice box, a box and a sluice; \u{6771}\u{4eac}\u{90fd} <b>prospectors</b>.",
+        ),
+        (
+            "\"sluice box\"",
+            "The Miner's mines: a <b>sluice</b> <b>box</b>, a box and a sluice; \u{6771}\u{4eac}\u{90fd} prospectors.",
+        ),
+        (
+            "\u{6771}\u{4eac}\u{90fd}",
+            "The Miner's mines: a sluice box, a box and a sluice; <b>\u{6771}\u{4eac}\u{90fd}</b> prospectors.",
+        ),
+    ] {
+        let fragments = marked(text, query, &Highlight::default());
+        assert_eq!(fragments.len(), 1, "{query}");
+        assert_eq!(fragments[0].marked, wanted, "{query}");
+    }
+    assert!(marked(text, "gold", &Highlight::default()).is_empty());
+}
+
+#[test]
+fn the_best_fragments_come_first() {
+    let text = format!(
+        "{} gold {} a gold mine by the river {} mine",
+        "x ".repeat(99),
+        "y ".repeat(99),
+        "\u{e9} ".repeat(99)
+    );
+    let options = Highlight::default().fragments(2).unwrap().fragment_bytes(40).unwrap().marks("[", "]");
+    let fragments = marked(&text, "gold mine", &options);
+    assert_eq!(fragments.len(), 2);
+    assert!(fragments[0].marked.contains("[gold] [mine]"), "{fragments:?}");
+    for fragment in &fragments {
+        assert!(fragment.range.len() <= 40);
+        assert!(fragment.words.iter().all(|word| ["gold", "mine"].contains(&&text[word.clone()])));
+    }
+    assert!(Highlight::default().fragments(0).is_err());
+}
+
+proptest! {
+    #[test]
+    fn any_text_can_be_marked(text in "[a-c\u{e9}\u{6771} .,'-]{0,60}", query in "[a-c\u{6771} ~*\"+]{0,12}", bytes in 1usize..30) {
+        let options = Highlight::default().fragment_bytes(bytes).unwrap().marks("", "");
+        for fragment in marked(&text, &query, &options) {
+            prop_assert_eq!(&fragment.marked, &text[fragment.range.clone()]);
+        }
     }
 }
