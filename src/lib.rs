@@ -125,6 +125,8 @@ pub use storage::FileBackend;
 pub use storage::MappedBytes;
 pub use storage::MemoryBackend;
 pub use text::Clause;
+pub use text::Fragment;
+pub use text::Highlight;
 pub use text::TextQuery;
 pub use vector::Dtype;
 pub use vector::Metric;
@@ -156,6 +158,15 @@ pub mod _crash_testing {
     pub use crate::storage::StoreOptions;
     pub use crate::storage::StoreStats;
     pub use crate::storage::choose;
+}
+
+/// What the fuzz targets need of the keyword index. No part of the API.
+#[cfg(feature = "fuzz-internals")]
+#[doc(hidden)]
+pub mod _fuzz {
+    pub use crate::text::fuzz::postings;
+    pub use crate::text::fuzz::query_string;
+    pub use crate::text::fuzz::sealed_texts;
 }
 
 /// What `benches/kernels.rs` needs of the kernels. No part of the API.

@@ -191,6 +191,51 @@ fn any_operations_on_a_failing_disk_agree_with_the_model() {
     assert!(replay("ops_model", ops_model::run) >= 30);
 }
 
+#[cfg(feature = "fuzz-internals")]
+fn postings_seeds() -> Vec<(String, Vec<u8>)> {
+    let mut seeds = Vec::new();
+    let mut numbers = Numbers(4);
+    for (at, whole) in fuzz::text::sealed_texts().into_iter().enumerate() {
+        for damaged in 0..4 {
+            let mut bytes = whole.clone();
+            for _ in 0..3 {
+                let place = numbers.below(bytes.len());
+                bytes[place] = numbers.next() as u8;
+            }
+            seeds.push((format!("{at}-damaged-{damaged}"), bytes));
+        }
+        seeds.push((format!("{at}"), whole));
+    }
+    seeds
+}
+
+#[cfg(feature = "fuzz-internals")]
+fn query_string_seeds() -> Vec<(String, Vec<u8>)> {
+    let typed = [
+        "gold +mine -coal \"sluice box\"~2 prosp* mininng~1 title:ore^2",
+        "a AND b OR NOT c",
+        "C++ C# node.js jane.doe@example.com",
+        "\u{6771}\u{4eac}\u{90fd} \u{4eac} caf\u{e9}*",
+        "\"open ~ ^ * body:",
+        "+\"mine mine\"~3 -\"the\"",
+    ];
+    (0..).zip(typed).map(|(at, typed): (u32, _)| (format!("{at}"), typed.as_bytes().to_vec())).collect()
+}
+
+#[cfg(feature = "fuzz-internals")]
+#[test]
+fn any_bytes_are_a_keyword_index_or_an_error() {
+    write_seeds("postings", postings_seeds());
+    assert!(replay("postings", fuzz::text::postings) >= 10);
+}
+
+#[cfg(feature = "fuzz-internals")]
+#[test]
+fn anything_typed_is_a_query() {
+    write_seeds("query_string", query_string_seeds());
+    assert!(replay("query_string", fuzz::text::query_string) >= 5);
+}
+
 #[test]
 fn seeds_that_are_mended_are_the_files_that_they_were() {
     for sample in samples::all().unwrap() {

@@ -5,6 +5,7 @@
 //! - [`open_bytes`]: any bytes as a file.
 //! - [`log_tail`]: any frames as the log of a good file.
 //! - [`ops_model`]: any operations, and any failing call, against a model.
+//! - `text`: any bytes as a keyword index, any text as a query.
 //! - [`format`]: the file's layout, written down a second time, to mend checksums behind a mutation.
 //! - [`image`]: a backend over bytes that are not copied. [`samples`]: small databases to begin from.
 
@@ -17,3 +18,5 @@ pub mod open_bytes;
 pub mod ops_model;
 pub mod samples;
 pub mod source;
+#[cfg(feature = "fuzz-internals")]
+pub mod text;

@@ -94,7 +94,7 @@ impl Combined<'_, '_> {
             let mut candidates = self.thinned(candidates)?;
             candidates.truncate(k.unwrap_or(usize::MAX));
             self.complete(prepared, &mut candidates)?;
-            return self.to_hits(candidates);
+            return self.to_hits(prepared, candidates);
         }
     }
 
@@ -223,8 +223,8 @@ impl Combined<'_, '_> {
         Ok(())
     }
 
-    fn to_hits(&self, candidates: Vec<Candidate>) -> Result<Vec<Hit>> {
-        let names = self.names();
+    fn to_hits(&self, prepared: Option<&Prepared<'_>>, candidates: Vec<Candidate>) -> Result<Vec<Hit>> {
+        let (names, asked) = (self.names(), &self.search.highlights);
         let metric =
             self.vectors.first().map(|(_, query)| self.view.set.schema.vectors()[query.vector].ty().metric);
         let hits = candidates.into_iter().map(|candidate| {
@@ -233,7 +233,15 @@ impl Combined<'_, '_> {
                 _ => f32::NAN,
             };
             let scores = names.iter().cloned().zip(candidate.parts.into_iter().flatten()).collect();
-            let extra = Extra { scores };
+            let highlights = match prepared.filter(|_| !asked.is_empty()) {
+                None => Vec::new(),
+                Some(prepared) => {
+                    let segment = &self.execution.segments[candidate.found.segment as usize].segment;
+                    let fields = segment.fields(candidate.found.slot)?;
+                    words::highlights(&self.view.set.schema, prepared, asked, &fields)?
+                }
+            };
+            let extra = Extra { scores, highlights };
             self.execution.hit(self.view, candidate.found, distance, Some(extra))
         });
         hits.collect()

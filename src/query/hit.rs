@@ -7,6 +7,7 @@ use crate::metadata::Fields;
 use crate::segment::Record;
 use crate::segment::Segment;
 use crate::storage::Pin;
+use crate::text::Fragment;
 use std::fmt;
 use std::sync::Arc;
 
@@ -30,6 +31,8 @@ pub struct Hit {
 pub(super) struct Extra {
     /// Names and scores of the parts.
     pub(super) scores: Vec<(String, f32)>,
+    /// Names of fields and the best fragments of their texts.
+    pub(super) highlights: Vec<(String, Vec<Fragment>)>,
 }
 
 #[derive(Clone)]
@@ -60,6 +63,13 @@ impl Hit {
             Some(extra) => extra.scores.iter().map(|(name, score)| (name.as_str(), *score)).collect(),
             None => vec![("vector", self.score)],
         }
+    }
+
+    /// The best fragments of the fields that [`Search::highlight`](crate::Search::highlight) named, the best first; none of a
+    /// field in which no word was found.
+    #[must_use]
+    pub fn highlights(&self) -> &[(String, Vec<Fragment>)] {
+        self.extra.as_ref().map_or(&[], |extra| extra.highlights.as_slice())
     }
 
     /// How far the record's vector is from the query; smaller is nearer. With several vectors, the first; NaN for words alone.

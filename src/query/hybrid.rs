@@ -6,6 +6,7 @@ use super::words::WordsQuery;
 use super::words::WordsRequest;
 use crate::error::Result;
 use crate::text::Bm25;
+use crate::text::Highlight;
 use crate::text::TextQuery;
 
 impl Search {
@@ -79,6 +80,25 @@ impl Search {
     /// value then, and [`Hit::scores`](crate::Hit::scores) has those of the parts.
     pub fn fusion(mut self, fusion: Fusion) -> Self {
         self.fusion = fusion;
+        self
+    }
+
+    /// Gives hits the best fragments of this text field, with the words that were found marked as `options` says; may be
+    /// called for several fields. Only of searches with words.
+    ///
+    /// ```
+    /// use lodedb::{Database, Highlight, Record, Schema};
+    ///
+    /// let db = Database::open(":memory:")?;
+    /// let docs = db.collection("docs", Schema::new(1).text("body"))?;
+    /// docs.upsert([Record::new(1).vector([1.0]).field("body", "A sluice box washes gold out of gravel.")])?;
+    /// let hits = docs.search().text("washing").highlight("body", Highlight::default().marks("[", "]")).run()?;
+    /// let (field, fragments) = &hits[0].highlights()[0];
+    /// assert_eq!((field.as_str(), fragments[0].marked.as_str()), ("body", "A sluice box [washes] gold out of gravel."));
+    /// # Ok::<(), lodedb::Error>(())
+    /// ```
+    pub fn highlight(mut self, field: impl Into<String>, options: Highlight) -> Self {
+        self.highlights.push((field.into(), options));
         self
     }
 

@@ -12,6 +12,7 @@ use super::group::Grouping;
 use super::matching::Condition;
 use super::matching::check_field;
 use super::words::WordsRequest;
+use super::words::text_field;
 use crate::error::Error;
 use crate::error::Result;
 use crate::filter::Filter;
@@ -19,6 +20,7 @@ use crate::segment::Effort;
 use crate::segment::Limits;
 use crate::segment::Vector;
 use crate::segment::VectorQuery;
+use crate::text::Highlight;
 use crate::vector::ExactScorer;
 use rayon::prelude::*;
 use std::ops::RangeInclusive;
@@ -65,6 +67,7 @@ pub struct Search {
     pub(super) fusion: Fusion,
     pub(super) depth: Option<usize>,
     pub(super) diversity: Option<f32>,
+    pub(super) highlights: Vec<(String, Highlight)>,
 }
 
 impl Search {
@@ -83,6 +86,7 @@ impl Search {
             fusion: Fusion::default(),
             depth: None,
             diversity: None,
+            highlights: Vec::new(),
         }
     }
 
@@ -345,6 +349,14 @@ impl Search {
         self.condition.check(view)?;
         if let Some(words) = &self.words {
             words.check(&view.set.schema)?;
+        }
+        if self.words.is_none() && !self.highlights.is_empty() {
+            let problem = "the search has no words to mark".into();
+            return Err(Error::InvalidOption { name: "highlight", problem });
+        }
+        for (name, _) in &self.highlights {
+            text_field(&view.set.schema, name)
+                .map_err(|problem| Error::InvalidOption { name: "highlight", problem })?;
         }
         if let Some(grouping) = &self.grouping {
             check_field(view, &grouping.field)?;

@@ -8,6 +8,8 @@ use crate::error::Error;
 use crate::error::Result;
 use crate::filter::Path;
 use crate::ids::Slot;
+use crate::metadata::Fields;
+use crate::metadata::Value;
 use crate::segment::LiveSegment;
 use crate::segment::Part;
 use crate::segment::Schema;
@@ -16,6 +18,9 @@ use crate::segment::TextField;
 use crate::slots::SlotSet;
 use crate::text::Bm25;
 use crate::text::FieldView;
+use crate::text::Fragment;
+use crate::text::Highlight;
+use crate::text::Highlighter;
 use crate::text::Prepared;
 use crate::text::Scratch;
 use crate::text::SearchedField;
@@ -138,6 +143,32 @@ fn totals(segments: &[SearchedSegment<'_>], place: usize) -> Result<Totals> {
     Ok(sum)
 }
 
+/// The best fragments of fields that a record has, the best first. Of an array, all texts are looked at.
+pub(super) fn highlights(
+    schema: &Schema,
+    prepared: &Prepared<'_>,
+    asked: &[(String, Highlight)],
+    fields: &Fields,
+) -> Result<Vec<(String, Vec<Fragment>)>> {
+    let mut found = Vec::with_capacity(asked.len());
+    for (name, options) in asked {
+        let place =
+            text_field(schema, name).map_err(|problem| Error::InvalidOption { name: "highlight", problem })?;
+        let highlighter =
+            Highlighter::new(options, prepared, place, schema.text_fields()[place].get_analyzer());
+        let mut fragments: Vec<Fragment> = match &fields[name.as_str()] {
+            Value::Str(text) => highlighter.fragments(text),
+            Value::Array(values) => {
+                values.iter().filter_map(Value::as_str).flat_map(|text| highlighter.fragments(text)).collect()
+            }
+            _ => Vec::new(),
+        };
+        fragments.sort_by(|one, other| other.score.total_cmp(&one.score));
+        found.push((name.clone(), fragments));
+    }
+    Ok(found)
+}
+
 /// The best `k` records by their words among those that pass.
 pub(super) fn best(
     prepared: &Prepared<'_>,
@@ -211,7 +242,7 @@ pub(super) fn having(segment: &Segment, path: &Path, query: &str) -> Result<Slot
 }
 
 /// The place of the text field `name`, or what is wrong.
-fn text_field(schema: &Schema, name: &str) -> Result<usize, String> {
+pub(super) fn text_field(schema: &Schema, name: &str) -> Result<usize, String> {
     let texts = schema.text_fields();
     texts.iter().position(|field| field.name() == name).ok_or_else(|| match texts.is_empty() {
         true => format!("'{name}' is not searched for words: the collection has no text fields"),

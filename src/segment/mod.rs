@@ -259,7 +259,7 @@ impl Segment {
         if self.filters.part().is_some() {
             self.with_field_index(|index| index.verify())?;
         }
-        self.texts.parts().iter().try_for_each(Part::verify)?;
+        self.texts.verify()?;
         for vector in &self.vectors {
             vector.rows.verify()?;
             vector.index.iter().try_for_each(VectorIndex::verify)?;

@@ -199,11 +199,11 @@ fn rows_without_a_graph_are_picked_as_if_all_were_scored() {
                     assert_eq!(found_scores(live, &query, k, Known::default()).0, expected, "{metric} {k}");
                 }
                 let hidden = live.slots().nth(7);
-                let known = Known { hidden, worst: None };
+                let known = Known { hidden, ..Known::default() };
                 assert_eq!(found_scores(live, &query, 3, known).0, best_scores(live, &query, 3, hidden));
                 // Told of better ones, it finds those that are as good, and no matter what else.
                 let best = best_scores(live, &query, 20, None);
-                let known = Known { hidden: None, worst: Some(best[4]) };
+                let known = Known { worst: Some(best[4]), ..Known::default() };
                 let found = found_scores(live, &query, 20, known).0;
                 assert!(found.len() >= 5 && found[..5] == best[..5]);
             }

@@ -11,6 +11,7 @@ use crate::ids::Slot;
 use crate::metadata::FieldReader;
 use crate::metadata::Token;
 use crate::text::FieldBuilder;
+use crate::text::FieldView;
 use parking_lot::Mutex;
 
 /// The keyword indexes of one segment, in the order of the schema's text fields.
@@ -30,6 +31,15 @@ impl TextIndexes {
     /// Those in the file.
     pub(crate) fn parts(&self) -> &[Part] {
         &self.sealed
+    }
+
+    /// Checks those in the file, as far as they can be wrong.
+    pub(crate) fn verify(&self) -> Result<()> {
+        for part in &self.sealed {
+            part.verify()?;
+            FieldView::open(part)?.verify()?;
+        }
+        Ok(())
     }
 
     /// The index of the text field at this place of the schema.

@@ -234,13 +234,7 @@ pub(crate) struct Analysis<'a> {
 }
 
 impl Analysis<'_> {
-    /// Calls `each` with the words of `text`, folded; [`Analysis::term`] makes terms of them.
-    pub(crate) fn words(&mut self, text: &str, each: &mut impl FnMut(Word<'_>)) {
-        let mut buffer = std::mem::take(&mut self.buffer);
-        self.words_into(text, &mut buffer, each);
-        self.buffer = buffer;
-    }
-
+    /// Calls `each` with the words of `text`, folded, a word at a time in `buffer`; [`Analysis::term`] makes terms of them.
     pub(super) fn words_into(&self, text: &str, buffer: &mut String, each: &mut impl FnMut(Word<'_>)) {
         let folding = self.analyzer.folding();
         if self.analyzer.chain != Chain::None {

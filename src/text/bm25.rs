@@ -92,10 +92,17 @@ pub(super) struct Weight {
 }
 
 impl Weight {
-    /// What `tf` occurrences in a record of length `len` add: at least 1.
+    /// What `tf` occurrences in a record with this norm add: at least 1.
     #[inline(always)]
-    pub(super) fn score(self, tf: f32, len: f32) -> u32 {
-        to_units((self.units * tf / (tf + self.curve.norm(len))).max(1.0))
+    pub(super) fn score(self, tf: u32, norm: f32) -> u32 {
+        // Signed numbers become floats in one step; there are never so many occurrences that it matters.
+        self.score_of(tf as i32 as f32, norm)
+    }
+
+    /// The same for what counts as so many occurrences.
+    #[inline(always)]
+    pub(super) fn score_of(self, tf: f32, norm: f32) -> u32 {
+        to_units((self.units * tf / (tf + norm)).min(self.units).max(1.0))
     }
 
     /// What a share of the weight is, rounded up.

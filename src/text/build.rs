@@ -87,11 +87,6 @@ impl<'a> FieldBuilder<'a> {
         self.ends.push((slot, self.tokens.len()));
     }
 
-    /// Bytes of memory that the texts take so far.
-    pub(crate) fn memory_bytes(&self) -> usize {
-        (self.tokens.len() + self.counts.len() + self.lens.len()) * 4 + self.ends.len() * 16
-    }
-
     /// The index over `len` slots.
     ///
     /// # Errors

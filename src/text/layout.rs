@@ -163,7 +163,7 @@ impl<'a> Lens<'a> {
         match self {
             Self::U8(lens) => {
                 pairs.for_each(|(slot, out)| {
-                    *out = lens.get(*slot as usize).map_or(0.0, |len| f32::from(*len))
+                    *out = lens.get(*slot as usize).map_or(0.0, |len| f32::from(*len));
                 });
             }
             Self::U16(lens) => pairs.for_each(|(slot, out)| {

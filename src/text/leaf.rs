@@ -10,11 +10,16 @@ use super::view::FieldView;
 use crate::error::Result;
 use crate::ids::Slot;
 use std::cell::Cell;
+use std::rc::Rc;
 
 /// Slots that are looked at together.
 pub(super) const WINDOW: usize = 4096;
 /// Slots whose sums are looked at together.
 const GROUP: usize = WINDOW / 64;
+/// Sums that are compared together.
+const FEW: usize = 8;
+/// More postings than that in one part of a list lie close together.
+const DENSE: usize = 24;
 /// Units that rounding may take from a bound.
 const ROUNDING: u32 = 8;
 
@@ -32,32 +37,62 @@ impl Default for Sums {
 }
 
 impl Sums {
-    #[inline(always)]
-    fn add(&mut self, slot: Slot, score: u32) {
-        let at = slot as usize % WINDOW;
-        self.sums[at] += score;
-        self.groups |= 1 << (at / GROUP);
-    }
-
-    /// Calls `each` with the slots of the window around `base` whose sums are above `cut`, ascending, and forgets all sums.
+    /// Adds scores to the sums of slots, which ascend.
     #[inline]
-    pub(super) fn drain_above(&mut self, base: Slot, cut: u32, mut each: impl FnMut(Slot, u32)) {
-        while self.groups != 0 {
-            let group = self.groups.trailing_zeros() as usize;
-            self.groups &= self.groups - 1;
-            let sums = &mut self.sums[group * GROUP..][..GROUP];
-            let largest = sums.iter().fold(0, |largest, sum| largest.max(*sum));
-            if largest > cut {
-                let first = base - base % WINDOW as Slot + (group * GROUP) as Slot;
-                (first..)
-                    .zip(sums.iter())
-                    .filter(|(_, sum)| **sum > cut)
-                    .for_each(|(slot, sum)| each(slot, *sum));
-            }
-            sums.fill(0);
+    fn add(&mut self, slots: &[Slot], scores: &[u32]) {
+        let (Some(first), Some(last)) = (slots.first(), slots.last()) else { return };
+        let group = |slot: Slot| slot as usize % WINDOW / GROUP;
+        if slots.len() > DENSE {
+            // All groups in between: telling them apart would cost more than looking at a few in vain.
+            self.groups |= (u64::MAX >> (63 - group(*last))) & (u64::MAX << group(*first));
+        } else {
+            self.groups |= slots.iter().fold(0, |groups, slot| groups | 1 << group(*slot));
+        }
+        for (slot, score) in slots.iter().zip(scores) {
+            self.sums[*slot as usize % WINDOW] += score;
         }
     }
+
+    /// Calls `each` with the slots of the window around `base` whose sums are above `cut`, ascending. `each` gives a new,
+    /// higher cut.
+    #[inline(always)]
+    pub(super) fn each_above(&self, base: Slot, mut cut: u32, mut each: impl FnMut(Slot, u32) -> u32) {
+        let mut left = self.groups;
+        while left != 0 {
+            let group = left.trailing_zeros() as usize;
+            left &= left - 1;
+            let sums = &self.sums[group * GROUP..][..GROUP];
+            let first = base - base % WINDOW as Slot + (group * GROUP) as Slot;
+            for (start, few) in (first..).step_by(FEW).zip(sums.as_chunks::<FEW>().0) {
+                // Sums are below 2^31; processors compare signed numbers best.
+                let above = few.iter().fold(0, |above, sum| above | i32::from(*sum as i32 > cut as i32));
+                if above == 0 {
+                    continue;
+                }
+                for (slot, sum) in (start..).zip(few) {
+                    if *sum > cut {
+                        cut = each(slot, *sum);
+                    }
+                }
+            }
+        }
+    }
+
+    /// The sum of a slot of the window.
+    #[inline]
+    pub(super) fn at(&self, slot: Slot) -> u32 {
+        self.sums[slot as usize % WINDOW]
+    }
+
+    /// Forgets all sums.
+    pub(super) fn forget(&mut self) {
+        self.sums.fill(0);
+        self.groups = 0;
+    }
 }
+
+/// What is added to the occurrences in the denominator of a score, for lengths of one byte.
+pub(super) type Norms = [f32; 256];
 
 /// Working memory for a block's scores.
 pub(super) struct Buffers {
@@ -72,7 +107,7 @@ impl Default for Buffers {
 }
 
 enum Cursor<'a> {
-    Term(TermCursor<'a>),
+    Term(Box<TermCursor<'a>>),
     Phrase(Box<PhraseCursor<'a>>),
 }
 
@@ -81,6 +116,7 @@ pub(super) struct Leaf<'a> {
     cursor: Cursor<'a>,
     lens: Lens<'a>,
     weight: Weight,
+    norms: Rc<Norms>,
     /// See [`super::bm25::Curve::factor_over`].
     factor: f32,
     /// The first block that may have slots not looked at yet.
@@ -96,19 +132,35 @@ pub(super) struct Leaf<'a> {
 }
 
 impl<'a> Leaf<'a> {
-    pub(super) fn term(view: &FieldView<'a>, cursor: TermCursor<'a>, weight: Weight) -> Result<Self> {
+    pub(super) fn term(
+        view: &FieldView<'a>,
+        cursor: TermCursor<'a>,
+        weight: Weight,
+        norms: Rc<Norms>,
+    ) -> Result<Self> {
         let cost = u64::from(cursor.df);
-        let mut leaf = Self::new(view, Cursor::Term(cursor), weight, cost)?;
+        let mut leaf = Self::new(view, Cursor::Term(Box::new(cursor)), weight, norms, cost)?;
         leaf.most = leaf.largest()?;
         Ok(leaf)
     }
 
-    pub(super) fn phrase(view: &FieldView<'a>, phrase: PhraseCursor<'a>, weight: Weight) -> Result<Self> {
+    pub(super) fn phrase(
+        view: &FieldView<'a>,
+        phrase: PhraseCursor<'a>,
+        weight: Weight,
+        norms: Rc<Norms>,
+    ) -> Result<Self> {
         let cost = phrase.cursors().map(|cursor| u64::from(cursor.df)).sum();
-        Self::new(view, Cursor::Phrase(Box::new(phrase)), weight, cost)
+        Self::new(view, Cursor::Phrase(Box::new(phrase)), weight, norms, cost)
     }
 
-    fn new(view: &FieldView<'a>, cursor: Cursor<'a>, weight: Weight, cost: u64) -> Result<Self> {
+    fn new(
+        view: &FieldView<'a>,
+        cursor: Cursor<'a>,
+        weight: Weight,
+        norms: Rc<Norms>,
+        cost: u64,
+    ) -> Result<Self> {
         let header = &view.header;
         let sealed = Bm25::default().curve(header.tokens as f32 / header.docs.max(1) as f32);
         let factor = weight.curve.factor_over(sealed, header.max_len);
@@ -118,6 +170,7 @@ impl<'a> Leaf<'a> {
             cursor,
             lens,
             weight,
+            norms,
             factor,
             block: 0,
             most,
@@ -137,7 +190,7 @@ impl<'a> Leaf<'a> {
         }
         let (slots, tfs) = cursor.part(0, 0, Slot::MAX)?;
         let mut buffers = Buffers::default();
-        score_all(self.lens, self.weight, slots, tfs, &mut buffers);
+        score_all(self.lens, self.weight, &self.norms, slots, tfs, &mut buffers);
         Ok(buffers.scores[..slots.len()].iter().fold(0, |most, score| most.max(*score)))
     }
 
@@ -178,7 +231,18 @@ impl<'a> Leaf<'a> {
         sums: &mut Sums,
         buffers: &mut Buffers,
     ) -> Result<()> {
-        self.each(base, end, &Cell::new(0), buffers, |slot, score| sums.add(slot, score))
+        let Cursor::Term(cursor) = &mut self.cursor else {
+            return self.each(base, end, &Cell::new(0), buffers, |slot, score| sums.add(&[slot], &[score]));
+        };
+        for block in self.block..cursor.blocks {
+            if block > 0 && cursor.last_of(block - 1) >= end - 1 {
+                break;
+            }
+            let (slots, tfs) = cursor.part(block, base, end)?;
+            score_all(self.lens, self.weight, &self.norms, slots, tfs, buffers);
+            sums.add(slots, &buffers.scores);
+        }
+        Ok(())
     }
 
     /// Calls `each` with the window's records and their scores, but for blocks that can't have more than
@@ -200,7 +264,10 @@ impl<'a> Leaf<'a> {
         while let Some(slot) = cursor.seek(next)?.filter(|slot| *slot < end) {
             let frequency = cursor.frequency()?;
             if frequency > 0.0 {
-                each(slot, self.weight.score(frequency, self.lens.at(slot) as f32));
+                each(
+                    slot,
+                    self.weight.score_of(frequency, self.weight.curve.norm(self.lens.at(slot) as f32)),
+                );
             }
             next = slot + 1;
         }
@@ -225,7 +292,7 @@ impl<'a> Leaf<'a> {
             }
             if bound > cut.get() {
                 let (slots, tfs) = cursor.part(block, base, end)?;
-                score_all(self.lens, self.weight, slots, tfs, buffers);
+                score_all(self.lens, self.weight, &self.norms, slots, tfs, buffers);
                 slots.iter().zip(&buffers.scores).for_each(|(slot, score)| each(*slot, *score));
             }
             block += 1;
@@ -260,7 +327,10 @@ impl<'a> Leaf<'a> {
     pub(super) fn probe(&mut self, slot: Slot) -> Result<u32> {
         let tf = match &mut self.cursor {
             Cursor::Term(cursor) => match cursor.seek(slot)? {
-                Some(found) if found == slot => cursor.tf()? as f32,
+                Some(found) if found == slot => {
+                    let norm = self.weight.curve.norm(self.lens.at(slot) as f32);
+                    return Ok(self.weight.score(cursor.tf()?, norm));
+                }
                 _ => return Ok(0),
             },
             Cursor::Phrase(phrase) => match phrase.seek(slot)? {
@@ -271,21 +341,31 @@ impl<'a> Leaf<'a> {
         if tf == 0.0 {
             return Ok(0);
         }
-        Ok(self.weight.score(tf, self.lens.at(slot) as f32))
-    }
-
-    /// True where probing a record is dear.
-    pub(super) fn is_phrase(&self) -> bool {
-        matches!(self.cursor, Cursor::Phrase(_))
+        Ok(self.weight.score_of(tf, self.weight.curve.norm(self.lens.at(slot) as f32)))
     }
 }
 
 /// The scores of the postings of a block, into the buffers.
 #[inline(always)]
-fn score_all(lens: Lens<'_>, weight: Weight, slots: &[Slot], tfs: &[u32], buffers: &mut Buffers) {
+fn score_all(
+    lens: Lens<'_>,
+    weight: Weight,
+    table: &Norms,
+    slots: &[Slot],
+    tfs: &[u32],
+    buffers: &mut Buffers,
+) {
     let norms = &mut buffers.norms[..slots.len()];
-    lens.gather(slots, norms);
-    for ((score, tf), len) in buffers.scores.iter_mut().zip(tfs).zip(norms) {
-        *score = weight.score(*tf as f32, *len);
+    match lens {
+        Lens::U8(lens) => slots.iter().zip(&mut *norms).for_each(|(slot, norm)| {
+            *norm = table[lens.get(*slot as usize).copied().unwrap_or(0) as usize];
+        }),
+        _ => {
+            lens.gather(slots, norms);
+            norms.iter_mut().for_each(|norm| *norm = weight.curve.norm(*norm));
+        }
+    }
+    for ((score, tf), norm) in buffers.scores.iter_mut().zip(tfs).zip(norms) {
+        *score = weight.score(*tf, *norm);
     }
 }

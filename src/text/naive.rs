@@ -181,14 +181,16 @@ pub(super) fn score(query: &TextQuery, fields: &[(&str, NaiveField)], at: usize)
         let chosen = fields
             .iter()
             .filter(|(name, _)| clause.fields.is_empty() || clause.fields.iter().any(|field| field == name));
-        let (mut said, mut found) = (false, None);
+        let (mut fields, mut saying, mut found) = (0, 0, None);
         for (_, field) in chosen {
             let (says, score) = field.clause(clause, at);
-            said |= says;
+            (fields, saying) = (fields + 1, saying + usize::from(says));
             if let Some(score) = score {
                 *found.get_or_insert(0.0) += score * field.boost * f64::from(clause.boost);
             }
         }
+        let optional = clause.occur == Occur::Should && query.minimum == Minimum::Any;
+        let said = if optional || clause.occur == Occur::MustNot { saying > 0 } else { saying == fields };
         match (clause.occur, found) {
             _ if !said => {}
             (Occur::MustNot, Some(_)) | (Occur::Must, None) => return None,

@@ -3,6 +3,7 @@
 //! Statistics are summed over all segments first, without dead records, so that a score does not depend on how records
 //! fell into segments.
 
+use super::analyzer::Analysis;
 use super::analyzer::Analyzer;
 use super::bm25::Bm25;
 use super::bm25::Curve;
@@ -21,7 +22,10 @@ use super::words::Kind;
 use crate::error::Error;
 use crate::error::Result;
 use crate::slots::SlotSet;
-use std::collections::HashMap;
+use std::cell::RefCell;
+
+/// Leaves that later ones are compared with.
+const MERGED: usize = 64;
 
 /// A field that is searched.
 #[derive(Clone, Copy)]
@@ -91,6 +95,8 @@ struct Lookup<'a, 'q> {
     fields: &'q [SearchedField<'q>],
     segments: &'a [SearchedSegment<'a>],
     lenient: bool,
+    /// The chain of each field.
+    analyses: RefCell<Vec<Analysis<'q>>>,
 }
 
 impl<'a> Prepared<'a> {
@@ -104,17 +110,21 @@ impl<'a> Prepared<'a> {
         fields: &[SearchedField<'_>],
         segments: &'a [SearchedSegment<'a>],
     ) -> Result<Self> {
-        let lookup = Lookup { fields, segments, lenient: query.lenient };
+        let analyses = RefCell::new(fields.iter().map(|field| field.analyzer.start()).collect());
+        let lookup = Lookup { fields, segments, lenient: query.lenient, analyses };
         let mut clauses = Vec::with_capacity(query.clauses.len());
         for clause in &query.clauses {
             let places = lookup.places(clause)?;
             let mut leaves = Vec::new();
-            let mut said = false;
+            let (count, mut saying) = (places.len(), 0);
             for place in places {
-                said |= lookup.leaves(clause, place, &mut leaves)?;
+                saying += usize::from(lookup.leaves(clause, place, &mut leaves)?);
             }
-            // A clause of stop words alone asks for nothing.
-            if said {
+            // A clause of stop words alone asks for nothing. One that is required has to ask for something in every field:
+            // what is a stop word in one of them can't be expected in the others.
+            let optional = clause.occur == Occur::Should && query.minimum == Minimum::Any;
+            let least = if optional || clause.occur == Occur::MustNot { 1 } else { count.max(1) };
+            if saying >= least {
                 clauses.push(PreparedClause { occur: clause.occur, leaves });
             }
         }
@@ -150,35 +160,29 @@ impl<'a> Prepared<'a> {
 }
 
 /// Joins what is asked for twice, where any of it counts: it weighs as much as both.
-fn merge_equal(clauses: &mut Vec<PreparedClause<'_>>) {
-    let mut seen: HashMap<(usize, Vec<u8>), (usize, usize)> = HashMap::new();
-    let mut merged: Vec<PreparedClause<'_>> = Vec::with_capacity(clauses.len());
-    for mut clause in clauses.drain(..) {
-        let place = merged.len();
-        if clause.occur == Occur::Should {
-            let mut kept = Vec::with_capacity(clause.leaves.len());
-            for leaf in clause.leaves {
-                let key = match &leaf.terms[..] {
-                    [term] => (leaf.field, term.term.clone()),
-                    _ => {
-                        kept.push(leaf);
-                        continue;
-                    }
-                };
-                match seen.get(&key) {
-                    Some((at, leaf_at)) if *at == place => kept[*leaf_at].weight += leaf.weight,
-                    Some((at, leaf_at)) => merged[*at].leaves[*leaf_at].weight += leaf.weight,
-                    None => {
-                        seen.insert(key, (place, kept.len()));
-                        kept.push(leaf);
-                    }
+fn merge_equal(clauses: &mut [PreparedClause<'_>]) {
+    let same = |a: &PreparedLeaf<'_>, b: &PreparedLeaf<'_>| {
+        a.field == b.field && a.terms.len() == 1 && b.terms.len() == 1 && a.terms[0].term == b.terms[0].term
+    };
+    let mut places: Vec<(usize, usize)> = Vec::new();
+    for at in 0..clauses.len() {
+        if clauses[at].occur != Occur::Should {
+            continue;
+        }
+        for leaf in std::mem::take(&mut clauses[at].leaves) {
+            let held = places
+                .iter()
+                .take(MERGED)
+                .find(|(clause, place)| same(&clauses[*clause].leaves[*place], &leaf));
+            match held {
+                Some((clause, place)) => clauses[*clause].leaves[*place].weight += leaf.weight,
+                None => {
+                    places.push((at, clauses[at].leaves.len()));
+                    clauses[at].leaves.push(leaf);
                 }
             }
-            clause.leaves = kept;
         }
-        merged.push(clause);
     }
-    *clauses = merged;
 }
 
 impl<'a> Lookup<'a, '_> {
@@ -219,10 +223,10 @@ impl<'a> Lookup<'a, '_> {
                 self.together(terms, nearness, field, boost, leaves)
             }
             What::Prefix(prefix) => {
-                self.expanded(Expansion::prefix(self.fields[field].analyzer, prefix), field, boost, leaves)
+                self.expanded(&Expansion::prefix(self.fields[field].analyzer, prefix), field, boost, leaves)
             }
             What::Fuzzy { word, edits } => self.expanded(
-                Expansion::fuzzy(self.fields[field].analyzer, word, *edits),
+                &Expansion::fuzzy(self.fields[field].analyzer, word, *edits),
                 field,
                 boost,
                 leaves,
@@ -238,7 +242,7 @@ impl<'a> Lookup<'a, '_> {
     /// The terms of a text with their positions and kinds, without those that stand for the end of a run.
     fn terms(&self, field: usize, text: &str) -> Vec<(Vec<u8>, u32, Kind)> {
         let mut terms = Vec::new();
-        self.fields[field].analyzer.start().tokens(text, &mut |token| {
+        self.analyses.borrow_mut()[field].tokens(text, &mut |token| {
             if token.kind != Kind::Last {
                 terms.push((token.term.as_bytes().to_vec(), token.position, token.kind));
             }
@@ -263,7 +267,7 @@ impl<'a> Lookup<'a, '_> {
         for (term, _, kind) in terms {
             if kind == Kind::Single {
                 // The character may be the first of a pair, or stand at the end of a run.
-                self.expanded(Expansion::beginning(term), field, boost, leaves)?;
+                self.expanded(&Expansion::beginning(term), field, boost, leaves)?;
                 continue;
             }
             let term = self.term(term, 0, field)?;
@@ -294,7 +298,7 @@ impl<'a> Lookup<'a, '_> {
     /// Terms that stand for one word: they share the statistics of the most frequent of them.
     fn expanded(
         &self,
-        expansion: Expansion,
+        expansion: &Expansion,
         field: usize,
         boost: f64,
         leaves: &mut Vec<PreparedLeaf<'a>>,

@@ -12,16 +12,18 @@
 //! - At least m of n: the rarest n - m + 1.
 //! - A filter that few pass: its slots are the candidates.
 
-use super::bm25::Weight;
 use super::leaf::Buffers;
 use super::leaf::Leaf;
 use super::leaf::Sums;
 use super::leaf::WINDOW;
-use super::phrase::PhraseCursor;
-use super::postings::TermCursor;
+use super::parts::Candidate;
+use super::parts::LOOKUP_COST;
+use super::parts::Part;
+use super::parts::Parts;
+use super::parts::is_thin;
+use super::parts::narrow;
+use super::parts::refine;
 use super::prepare::Prepared;
-use super::prepare::PreparedLeaf;
-use super::query::Occur;
 use super::top::Sink;
 use super::top::Top;
 use crate::error::Result;
@@ -29,12 +31,12 @@ use crate::ids::Slot;
 use crate::slots::SlotSet;
 use std::cell::Cell;
 use std::cmp::Reverse;
+use std::ops::Range;
 
 /// Slots of the first window.
 const FIRST_WINDOW: u32 = 512;
-/// A filter's slots are the candidates where looking all terms up for them costs less than reading the postings; a look-up
-/// costs about as much as so many postings.
-const LOOKUP_COST: u64 = 6;
+/// So few postings in a window are read without further thought.
+const FEW_POSTINGS: u64 = 128;
 
 /// Working memory of searches.
 #[derive(Default)]
@@ -43,14 +45,6 @@ pub(crate) struct Scratch {
     buffers: Buffers,
     candidates: Vec<Candidate>,
     top: Top,
-}
-
-#[derive(Clone, Copy)]
-struct Candidate {
-    slot: Slot,
-    score: u32,
-    /// Clauses that are asked for and matched so far.
-    matched: u32,
 }
 
 /// The slots that may be found.
@@ -66,56 +60,6 @@ impl Allowed<'_> {
         self.filter.is_none_or(|filter| filter.contains(slot))
             && !self.dead.is_some_and(|dead| dead.contains(slot))
     }
-}
-
-/// The leaves of one clause in this segment.
-struct Part<'a> {
-    leaves: Vec<Leaf<'a>>,
-    cost: u64,
-    /// A bound for the records of the present window.
-    bound: u32,
-}
-
-impl Part<'_> {
-    fn enter(&mut self, base: Slot, end: Slot) {
-        self.leaves.iter_mut().for_each(|leaf| leaf.enter(base, end));
-        self.bound = self.leaves.iter().map(|leaf| leaf.bound).sum();
-    }
-
-    /// What the clause adds to the score of one record; nothing where it can't be enough.
-    #[inline]
-    fn add(&mut self, candidate: &mut Candidate, after: u32, limit: u32) -> Result<bool> {
-        if let [leaf] = &mut self.leaves[..] {
-            let bound = leaf.bound_at(candidate.slot);
-            if candidate.score + bound + after <= limit {
-                return Ok(false);
-            }
-            let score = if bound == 0 { 0 } else { leaf.probe(candidate.slot)? };
-            candidate.score += score;
-            candidate.matched += u32::from(score > 0);
-            return Ok(candidate.score + after > limit);
-        }
-        let before = candidate.score;
-        for leaf in &mut self.leaves {
-            candidate.score += leaf.probe(candidate.slot)?;
-        }
-        candidate.matched += u32::from(candidate.score > before);
-        Ok(candidate.score + after > limit)
-    }
-}
-
-/// The clauses of a query in one segment.
-#[derive(Default)]
-struct Parts<'a> {
-    /// The rarest first.
-    must: Vec<Part<'a>>,
-    /// The rarest first.
-    should: Vec<Part<'a>>,
-    must_not: Vec<Part<'a>>,
-    /// Those of `should` of which a record has to match one, once more: cursors only go forward.
-    rarest: Vec<Part<'a>>,
-    /// Clauses of `should` that have to match.
-    minimum: usize,
 }
 
 impl<'a> Prepared<'a> {
@@ -193,43 +137,6 @@ impl<'a> Prepared<'a> {
         let allowed = Allowed { filter, dead };
         Run { allowed, len: searched.len, sink, scratch }.all(parts)
     }
-
-    fn parts(&self, segment: usize) -> Result<Parts<'a>> {
-        let mut parts = Parts { minimum: self.minimum, ..Parts::default() };
-        for clause in &self.clauses {
-            let mut leaves = Vec::with_capacity(clause.leaves.len());
-            for prepared in &clause.leaves {
-                leaves.extend(self.leaf(prepared, segment)?);
-            }
-            let cost = leaves.iter().map(|leaf| leaf.cost).sum();
-            let part = Part { leaves, cost, bound: 0 };
-            match clause.occur {
-                Occur::Must => parts.must.push(part),
-                _ if part.leaves.is_empty() => {}
-                Occur::MustNot => parts.must_not.push(part),
-                Occur::Should => parts.should.push(part),
-            }
-        }
-        parts.must.sort_by_key(|part| part.cost);
-        parts.should.sort_by_key(|part| part.cost);
-        Ok(parts)
-    }
-
-    fn leaf(&self, leaf: &PreparedLeaf<'a>, segment: usize) -> Result<Option<Leaf<'a>>> {
-        let view = self.segments[segment].views.get(leaf.field).and_then(Option::as_ref);
-        let Some(view) = view else { return Ok(None) };
-        let weight = Weight { units: (leaf.weight * self.scale) as f32, curve: leaf.curve };
-        if let [term] = &leaf.terms[..] {
-            let Some(entry) = &term.entries[segment] else { return Ok(None) };
-            return Leaf::term(view, TermCursor::open(view, entry)?, weight).map(Some);
-        }
-        let mut terms = Vec::with_capacity(leaf.terms.len());
-        for term in &leaf.terms {
-            let Some(entry) = &term.entries[segment] else { return Ok(None) };
-            terms.push((entry.clone(), term.place));
-        }
-        Leaf::phrase(view, PhraseCursor::open(view, &terms, leaf.nearness)?, weight).map(Some)
-    }
 }
 
 /// One query over one segment.
@@ -298,42 +205,114 @@ impl Run<'_, '_> {
                 rest += if fits { leaf.bound } else { 0 };
                 fits
             });
-            let (optional, essential) = leaves.split_at_mut(optional.count());
-            if essential.is_empty() {
+            let mut optional = optional.count();
+            if optional == leaves.len() {
                 continue;
             }
-            self.collect(essential, base, end, limit - rest)?;
-            for leaf in optional.iter_mut().rev() {
-                rest -= leaf.bound;
-                refine(&mut self.scratch.candidates, leaf, rest, limit)?;
+            while optional > 0 && (rest > limit / 2 || self.has_few(&leaves[optional - 1], base..end)) {
+                optional -= 1;
+                rest -= leaves[optional].bound;
             }
+            self.add_up(&mut leaves[optional..], base, end)?;
+            if optional == 0 && must_not.is_empty() {
+                self.tell(base);
+                continue;
+            }
+            self.candidates_above(base, limit - rest);
+            let mut looking_up = false;
+            for leaf in leaves[..optional].iter_mut().rev() {
+                rest -= leaf.bound;
+                looking_up |= !self.is_read(leaf, base..end);
+                if looking_up {
+                    refine(&mut self.scratch.candidates, leaf, rest, limit)?;
+                    continue;
+                }
+                self.add_up(std::slice::from_mut(leaf), base, end)?;
+                let Scratch { sums, candidates, .. } = &mut *self.scratch;
+                candidates.iter_mut().for_each(|candidate| candidate.score = sums.at(candidate.slot));
+                candidates.retain(|candidate| candidate.score + rest > limit);
+            }
+            self.scratch.sums.forget();
             self.finish(must_not)?;
         }
         Ok(())
     }
 
+    /// Postings of a leaf in a window, about.
+    fn postings(&self, leaf: &Leaf<'_>, window: Range<Slot>) -> u64 {
+        leaf.cost * u64::from(window.end - window.start) / u64::from(self.len.max(1))
+    }
+
+    /// Whether a leaf has so few postings in a window that they are read without further thought.
+    fn has_few(&self, leaf: &Leaf<'_>, window: Range<Slot>) -> bool {
+        self.postings(leaf, window) < FEW_POSTINGS
+    }
+
+    /// Whether reading all postings of a leaf in the window costs less than looking the candidates up in it.
+    fn is_read(&self, leaf: &Leaf<'_>, window: Range<Slot>) -> bool {
+        self.scratch.candidates.len() as u64 * LOOKUP_COST > self.postings(leaf, window)
+    }
+
+    /// Adds up the scores of the window's records in these leaves.
+    fn add_up(&mut self, leaves: &mut [Leaf<'_>], base: Slot, end: Slot) -> Result<()> {
+        let Scratch { sums, buffers, .. } = &mut *self.scratch;
+        for leaf in leaves {
+            let added = leaf.collect(base, end, sums, buffers);
+            if added.is_err() {
+                sums.forget();
+                return added;
+            }
+        }
+        Ok(())
+    }
+
+    /// The candidates: records of the window whose sum is above `cut`.
+    fn candidates_above(&mut self, base: Slot, cut: u32) {
+        let Scratch { sums, candidates, .. } = &mut *self.scratch;
+        candidates.clear();
+        let allowed = self.allowed;
+        sums.each_above(base, cut, |slot, score| {
+            if allowed.contains(slot) {
+                candidates.push(Candidate { slot, score, matched: 0 });
+            }
+            cut
+        });
+    }
+
+    /// The same, and forgets the sums.
+    fn drain(&mut self, base: Slot, cut: u32) {
+        self.candidates_above(base, cut);
+        self.scratch.sums.forget();
+    }
+
+    /// Tells of the records of the window whose sum is their score.
+    fn tell(&mut self, base: Slot) {
+        let (allowed, sink) = (self.allowed, &mut *self.sink);
+        let Scratch { sums, .. } = &mut *self.scratch;
+        sums.each_above(base, sink.limit(), |slot, score| {
+            if allowed.contains(slot) {
+                sink.push(score, slot);
+            }
+            sink.limit()
+        });
+        sums.forget();
+    }
+
     /// The candidates: records of the window with more than `cut` in these leaves together.
     fn collect(&mut self, leaves: &mut [Leaf<'_>], base: Slot, end: Slot, cut: u32) -> Result<()> {
-        let Scratch { sums, buffers, candidates, .. } = &mut *self.scratch;
-        let allowed = self.allowed;
+        let [leaf] = leaves else {
+            self.add_up(leaves, base, end)?;
+            self.drain(base, cut);
+            return Ok(());
+        };
+        let Scratch { buffers, candidates, .. } = &mut *self.scratch;
         candidates.clear();
-        let mut push = |slot, score| {
+        let allowed = self.allowed;
+        leaf.each(base, end, &Cell::new(cut), buffers, |slot, score| {
             if score > cut && allowed.contains(slot) {
                 candidates.push(Candidate { slot, score, matched: 0 });
             }
-        };
-        if let [leaf] = leaves {
-            return leaf.each(base, end, &Cell::new(cut), buffers, push);
-        }
-        for leaf in leaves {
-            let collected = leaf.collect(base, end, sums, buffers);
-            if collected.is_err() {
-                sums.drain_above(base, u32::MAX, |_, _| {});
-                return collected;
-            }
-        }
-        sums.drain_above(base, cut, &mut push);
-        Ok(())
+        })
     }
 
     /// Something required: the rarest of it gives the candidates.
@@ -357,16 +336,11 @@ impl Run<'_, '_> {
             if sum <= limit {
                 continue;
             }
-            let Scratch { sums, buffers, .. } = &mut *self.scratch;
-            for leaf in parts.rarest.iter_mut().flat_map(|part| &mut part.leaves) {
-                leaf.enter(base, end);
-                let collected = leaf.collect(base, end, sums, buffers);
-                if collected.is_err() {
-                    sums.drain_above(base, u32::MAX, |_, _| {});
-                    return collected;
-                }
+            for part in &mut parts.rarest {
+                part.enter(base, end);
+                self.add_up(&mut part.leaves, base, end)?;
             }
-            self.collect(&mut [], base, end, 0)?;
+            self.drain(base, 0);
             // They are looked up once more, so that it is known how many match.
             self.scratch.candidates.iter_mut().for_each(|candidate| candidate.score = 0);
             self.complete(parts, 0, sum)?;
@@ -433,64 +407,4 @@ impl Run<'_, '_> {
         candidates.iter().for_each(|candidate| self.sink.push(candidate.score, candidate.slot));
         Ok(())
     }
-}
-
-impl Parts<'_> {
-    /// Goes on to a window; bounds what scores there are in it.
-    fn enter(&mut self, base: Slot, end: Slot) -> u32 {
-        let scoring = self.must.iter_mut().chain(&mut self.should);
-        scoring
-            .map(|part| {
-                part.enter(base, end);
-                part.bound
-            })
-            .sum()
-    }
-}
-
-/// Whether it costs less to look all terms up for the filter's slots than to read the postings.
-fn is_thin(filter: &SlotSet, parts: &Parts<'_>) -> bool {
-    let all = || parts.must.iter().chain(&parts.should);
-    let leaves: u64 = all().map(|part| part.leaves.len() as u64).sum();
-    let postings = match parts.must.first() {
-        Some(first) => first.cost,
-        None => all().map(|part| part.cost).sum(),
-    };
-    filter.len() as u64 * leaves * LOOKUP_COST < postings
-}
-
-/// Adds what a leaf has for the candidates, and drops those that can't have more than `limit` with it and `rest`.
-fn refine(candidates: &mut Vec<Candidate>, leaf: &mut Leaf<'_>, rest: u32, limit: u32) -> Result<()> {
-    let most = leaf.bound + rest;
-    narrow(candidates, |candidate| {
-        if candidate.score + most <= limit {
-            return Ok(false);
-        }
-        let bound = leaf.bound_at(candidate.slot);
-        if candidate.score + bound + rest <= limit {
-            return Ok(false);
-        }
-        if bound > 0 {
-            candidate.score += leaf.probe(candidate.slot)?;
-        }
-        Ok(candidate.score + rest > limit)
-    })
-}
-
-/// Keeps the candidates of which `keep` says so.
-#[inline(always)]
-fn narrow(
-    candidates: &mut Vec<Candidate>,
-    mut keep: impl FnMut(&mut Candidate) -> Result<bool>,
-) -> Result<()> {
-    let mut kept = 0;
-    for at in 0..candidates.len() {
-        let mut candidate = candidates[at];
-        if keep(&mut candidate)? {
-            candidates[kept] = candidate;
-            kept += 1;
-        }
-    }
-    candidates.truncate(kept);
-    Ok(())
 }

@@ -181,6 +181,10 @@ fn check(library: &Library, query: &TextQuery, step: usize, k: usize) {
     let mut wanted = naive_hits(library, analyzers, query);
     wanted.retain(|(_, segment, slot)| filters[*segment].contains(*slot));
     let filter = |segment: usize| (step > 1).then(|| &filters[segment]);
+    for segment in &sealed {
+        FieldView::open(&segment.titles).unwrap().verify().unwrap();
+        FieldView::open(&segment.bodies).unwrap().verify().unwrap();
+    }
     with_prepared(&sealed, analyzers, query, |prepared| {
         let (mut found, mut all) = (Vec::new(), Vec::new());
         let mut scratch = Scratch::default();
@@ -188,12 +192,12 @@ fn check(library: &Library, query: &TextQuery, step: usize, k: usize) {
         for segment in 0..sealed.len() {
             prepared
                 .scores(segment, filter(segment), &mut scratch, &mut |score, slot| {
-                    all.push((score, segment, slot))
+                    all.push((score, segment, slot));
                 })
                 .unwrap();
             prepared
                 .search(segment, k, filter(segment), threshold, &mut scratch, &mut |score, slot| {
-                    found.push((score, segment, slot))
+                    found.push((score, segment, slot));
                 })
                 .unwrap();
             found.sort_by(|a, b| b.0.total_cmp(&a.0).then((a.1, a.2).cmp(&(b.1, b.2))));
@@ -237,6 +241,9 @@ proptest! {
                     bytes[at] = *byte;
                 }
             }
+        }
+        for segment in &sealed {
+            let _ = FieldView::open(&segment.bodies).and_then(|view| view.verify());
         }
         let query = TextQuery { lenient: true, ..query };
         let _ = with_prepared(&sealed, [&simple, &english], &query, |prepared| {
@@ -340,5 +347,78 @@ fn phrases_do_not_reach_from_one_value_into_the_next() {
             prepared.matching(0, None, &mut Scratch::default()).unwrap().iter().collect::<Vec<u32>>()
         });
         assert_eq!(found.unwrap(), wanted);
+    }
+}
+
+fn marked(text: &str, query: &str, options: &Highlight) -> Vec<Fragment> {
+    let records = vec![(String::new(), text.to_owned(), true), (String::new(), "gold".into(), true)];
+    let library = Library { segments: vec![records], positions: true };
+    let (simple, english) = (Analyzer::simple(), Analyzer::default());
+    let sealed = sealed(&library, [&simple, &english]);
+    let query = TextQuery::parse(query, |_| false);
+    with_prepared(&sealed, [&simple, &english], &query, |prepared| {
+        Highlighter::new(options, prepared, 1, &english).fragments(text)
+    })
+    .unwrap()
+}
+
+#[test]
+fn words_are_marked_as_they_stand_in_the_text() {
+    let text = "The Miner's mines: a sluice box, a box and a sluice; \u{6771}\u{4eac}\u{90fd} prospectors.";
+    for (query, wanted) in [
+        (
+            "mining",
+            "The Miner's <b>mines</b>: a sluice box, a box and a sluice; \u{6771}\u{4eac}\u{90fd} prospectors.",
+        ),
+        (
+            "mininng~1 -box",
+            "The Miner's <b>mines</b>: a sluice box, a box and a sluice; \u{6771}\u{4eac}\u{90fd} prospectors.",
+        ),
+        (
+            "prosp*",
+            "The Miner's mines: a sluice box, a box and a sluice; \u{6771}\u{4eac}\u{90fd} <b>prospectors</b>.",
+        ),
+        (
+            "\"sluice box\"",
+            "The Miner's mines: a <b>sluice</b> <b>box</b>, a box and a sluice; \u{6771}\u{4eac}\u{90fd} prospectors.",
+        ),
+        (
+            "\u{6771}\u{4eac}\u{90fd}",
+            "The Miner's mines: a sluice box, a box and a sluice; <b>\u{6771}\u{4eac}\u{90fd}</b> prospectors.",
+        ),
+    ] {
+        let fragments = marked(text, query, &Highlight::default());
+        assert_eq!(fragments.len(), 1, "{query}");
+        assert_eq!(fragments[0].marked, wanted, "{query}");
+    }
+    assert!(marked(text, "gold", &Highlight::default()).is_empty());
+}
+
+#[test]
+fn the_best_fragments_come_first() {
+    let text = format!(
+        "{} gold {} a gold mine by the river {} mine",
+        "x ".repeat(99),
+        "y ".repeat(99),
+        "\u{e9} ".repeat(99)
+    );
+    let options = Highlight::default().fragments(2).unwrap().fragment_bytes(40).unwrap().marks("[", "]");
+    let fragments = marked(&text, "gold mine", &options);
+    assert_eq!(fragments.len(), 2);
+    assert!(fragments[0].marked.contains("[gold] [mine]"), "{fragments:?}");
+    for fragment in &fragments {
+        assert!(fragment.range.len() <= 40);
+        assert!(fragment.words.iter().all(|word| ["gold", "mine"].contains(&&text[word.clone()])));
+    }
+    assert!(Highlight::default().fragments(0).is_err());
+}
+
+proptest! {
+    #[test]
+    fn any_text_can_be_marked(text in "[a-c\u{e9}\u{6771} .,'-]{0,60}", query in "[a-c\u{6771} ~*\"+]{0,12}", bytes in 1usize..30) {
+        let options = Highlight::default().fragment_bytes(bytes).unwrap().marks("", "");
+        for fragment in marked(&text, &query, &options) {
+            prop_assert_eq!(&fragment.marked, &text[fragment.range.clone()]);
+        }
     }
 }

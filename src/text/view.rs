@@ -1,15 +1,18 @@
 //! [`FieldView`]: the sealed index of one text field of one segment, read in place.
 
 use super::dictionary::Entry;
+use super::dictionary::Terms;
 use super::dictionary::look_up;
 use super::layout::HEADER_BYTES;
 use super::layout::Header;
 use super::layout::Lens;
 use super::layout::Sections;
+use super::phrase::each_with_positions;
 use super::postings::TermCursor;
 use crate::codec::Bytes;
 use crate::error::Error;
 use crate::error::Result;
+use crate::ids::Slot;
 use crate::slots::SlotSet;
 use std::ops::Range;
 
@@ -53,20 +56,6 @@ impl<'a> FieldView<'a> {
         self.header.len
     }
 
-    /// BENCH
-    pub(crate) fn describe(&self) -> String {
-        let s = &self.sections;
-        format!(
-            "terms {} lens {} index {} dictionary {} postings {} positions {}",
-            self.header.terms,
-            s.lens.len(),
-            s.keys.len() + s.places.len(),
-            s.dictionary.len(),
-            s.postings.len(),
-            s.positions.len()
-        )
-    }
-
     /// True where phrases can be looked for.
     pub(crate) fn has_positions(&self) -> bool {
         self.header.positions
@@ -91,6 +80,40 @@ impl<'a> FieldView<'a> {
         let Some(dead) = dead.filter(|dead| !dead.is_empty()) else { return Ok(df) };
         let mut cursor = TermCursor::open(self, entry)?;
         Ok(df - cursor.count_in(dead)?)
+    }
+
+    /// Reads everything there is, and compares the parts with each other.
+    ///
+    /// # Errors
+    /// `Corrupt` where something is not as it was written.
+    pub(crate) fn verify(&self) -> Result<()> {
+        let problem = |problem: &str| Err(Error::corrupt("text", 0, problem));
+        let mut found = vec![0u64; self.len() as usize];
+        let mut terms = Terms::from(self, b"")?;
+        let (mut count, mut last) = (0, Vec::new());
+        while let Some((_, term)) = terms.next()? {
+            if count > 0 && term <= last.as_slice() {
+                return problem("terms do not ascend");
+            }
+            (count, last) = (count + 1, term.to_vec());
+            let entry = terms.entry()?;
+            let mut note = |slot: Slot, tf: u32| found[slot as usize] += u64::from(tf);
+            match self.header.positions {
+                true => each_with_positions(self, &entry, |slot, places| note(slot, places.len() as u32))?,
+                false => TermCursor::open(self, &entry)?.each(note)?,
+            }
+        }
+        let lens = self.lens()?;
+        if count != self.header.terms
+            || (0..).zip(&found).any(|(slot, found)| *found != u64::from(lens.at(slot)))
+        {
+            return problem("lengths of records are not those of their terms");
+        }
+        let docs = found.iter().filter(|len| **len > 0).count() as u64;
+        if docs != u64::from(self.header.docs) || found.iter().sum::<u64>() != self.header.tokens {
+            return problem("counts of records and terms are not those of the lists");
+        }
+        Ok(())
     }
 
     /// The entry of `term`.

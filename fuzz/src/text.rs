@@ -1,0 +1,13 @@
+//! Any bytes as the keyword index of a field, and any text as a query.
+
+pub use lodedb::_fuzz::sealed_texts;
+
+/// Reads the bytes as an index, runs queries over it, and verifies it.
+pub fn postings(data: &[u8]) {
+    lodedb::_fuzz::postings(data);
+}
+
+/// Reads the bytes as what a person typed, and looks for it.
+pub fn query_string(data: &[u8]) {
+    lodedb::_fuzz::query_string(&String::from_utf8_lossy(data));
+}
