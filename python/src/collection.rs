@@ -306,8 +306,12 @@ impl PyCollection {
     /// >>> notes.search([1.0, 0.0], k=None, min_score=0.5).ids
     /// ['east']
     #[expect(clippy::too_many_arguments, reason = "keywords, seen from Python")]
-    #[pyo3(signature = (vector, *, k=Some(10), r#where=None, allow_unknown_fields=false, min_score=None, group_by=None,
-        group_size=1, using=None, recall=None, ef=None, exact=false))]
+    #[pyo3(
+        signature = (vector, *, k=Some(10), r#where=None, allow_unknown_fields=false, min_score=None, group_by=None,
+            group_size=1, using=None, recall=None, ef=None, exact=false),
+        text_signature = "($self, vector, *, k=10, where=None, allow_unknown_fields=False, min_score=None, \
+            group_by=None, group_size=1, using=None, recall=None, ef=None, exact=False)"
+    )]
     fn search(
         &self,
         py: Python<'_>,
@@ -352,10 +356,14 @@ impl PyCollection {
     /// >>> print(explained)  # doctest: +ELLIPSIS
     /// search: 10 hits in ...
     /// ├─ filter year >= 1848: 52 of 100 records pass, ...
-    /// └─ segment of 100 records by rows: 52 pass (52 to 52 estimated), 52 scored, ...
+    /// └─ segment of 100 records by rows: 52 pass (52 to 52 estimated), ...
     #[expect(clippy::too_many_arguments, reason = "keywords, seen from Python")]
-    #[pyo3(signature = (vector, *, k=Some(10), r#where=None, allow_unknown_fields=false, min_score=None, group_by=None,
-        group_size=1, using=None, recall=None, ef=None, exact=false))]
+    #[pyo3(
+        signature = (vector, *, k=Some(10), r#where=None, allow_unknown_fields=false, min_score=None, group_by=None,
+            group_size=1, using=None, recall=None, ef=None, exact=false),
+        text_signature = "($self, vector, *, k=10, where=None, allow_unknown_fields=False, min_score=None, \
+            group_by=None, group_size=1, using=None, recall=None, ef=None, exact=False)"
+    )]
     fn explain(
         &self,
         py: Python<'_>,

@@ -15,8 +15,8 @@ use pyo3::types::PyList;
 /// >>> explained = notes.explain([1.0], where="n < 30")
 /// >>> explained.hits, explained.matches, explained.records, explained.filter
 /// (10, 30, 100, 'n < 30')
-/// >>> explained.segments[0]["plan"], explained.segments[0]["scored"]
-/// ('rows', 30)
+/// >>> [segment["plan"] for segment in explained.segments]
+/// ['rows']
 #[pyclass(frozen, module = "lodedb", name = "Explain")]
 pub(crate) struct PyExplain {
     explain: Explain,

@@ -20,6 +20,14 @@ def test_everything(path: Path, tmp_path: Path) -> None:
             assert await docs.insert([{"id": 1000, "vector": [1, 2, 3, 4], "n": 1}]) == 1
             assert await docs.update(1000, {"n": 2}) == 1
             assert (await docs.get(1000))["n"] == 2 and await docs.contains(1000)
+            assert await docs.count("n = 2") == 1 and await docs.facets("n") == {2: 1}
+            assert (await docs.search(np.ones(4), where={"n": 2})).ids == [1000]
+            assert (await docs.explain(np.ones(4), where="n > 1")).matches == 1
+            assert [row["id"] async for row in docs.scan(where="n > 1", order_by="n")] == [1000]
+            assert (
+                await docs.delete(where=lodedb.F.n == 2) == 1
+                and await docs.insert({"id": 1000, "vector": [1] * 4}) == 1
+            )
             assert await docs.delete(1000) == 1 and await docs.count() == 600
             found = await asyncio.gather(*(docs.search(np.ones(4), k=3) for _ in range(20)))
             assert all(hits.ids == found[0].ids for hits in found)
@@ -54,6 +62,7 @@ def test_transactions() -> None:
                 assert await inside.upsert({"id": 1, "vector": [1]}) == 1
                 assert await inside.insert({"id": 2, "vector": [1]}) == 1
                 assert await inside.update(2, {"n": 1}) == 1 and (await inside.get(2))["n"] == 1
+                assert await inside.delete(where="n = 1") == 1 and await inside.insert({"id": 2, "vector": [1]}) == 1
                 assert await inside.delete(1) == 1 and await inside.count() == 1 and await inside.contains(2)
                 with pytest.raises(lodedb.LodeError, match="this task has a transaction open"):
                     await docs.upsert({"id": 3, "vector": [1]})

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 from pathlib import Path
 from typing import Any
 
 import lodedb
+import naive
 import numpy as np
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -26,7 +28,33 @@ values = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["a", "b"]), inner, max_size=2),
     max_leaves=4,
 )
-fields = st.dictionaries(st.sampled_from(["n", "title", "\u00e9t\u00e9"]), values, max_size=3)
+# Few enough that conditions meet them.
+small = st.none() | st.booleans() | st.integers(-1, 2) | st.sampled_from([0.5, 1.0, -1.0]) | st.text("ab", max_size=2)
+smalls = small | st.lists(small, max_size=3) | st.dictionaries(st.sampled_from("ab"), small, max_size=2)
+maps = st.lists(st.dictionaries(st.sampled_from("ab"), smalls, max_size=2), max_size=2)
+fields = st.fixed_dictionaries(
+    {}, optional={"n": values, "title": values, "\u00e9t\u00e9": values, "x": smalls, "y": smalls | maps}
+)
+names = st.sampled_from(["n", "title", "x", "y", "x.a", "y.b"])
+operators = (
+    st.tuples(st.sampled_from(["$eq", "$ne", "$contains"]), small)
+    | st.tuples(st.sampled_from(["$lt", "$lte", "$gt", "$gte"]), small.filter(lambda value: value is not None))
+    | st.tuples(st.sampled_from(["$in", "$nin"]), st.lists(small, max_size=3))
+    | st.tuples(st.just("$exists"), st.booleans())
+    | st.tuples(st.just("$prefix"), st.text("ab", max_size=1))
+)
+conditions: st.SearchStrategy[dict[str, Any]] = st.recursive(
+    st.builds(lambda name, operator: {name: dict([operator])}, names, operators),
+    lambda inner: (
+        st.builds(
+            lambda kind, members: {kind: members},
+            st.sampled_from(["$and", "$or"]),
+            st.lists(inner, min_size=1, max_size=3),
+        )
+        | st.builds(lambda member: {"$not": member}, inner)
+    ),
+    max_leaves=4,
+)
 batches = st.dictionaries(ids, st.tuples(vectors, fields), max_size=6)
 
 
@@ -94,14 +122,70 @@ class Model(RuleBasedStateMachine):
         for id in gone:
             self.records.pop(id, None)
 
-    @rule(batch=batches, gone=ids, commit=st.booleans())
-    def transaction(self, batch: dict[int, Any], gone: int, commit: bool) -> None:
+    def passing(self, where: dict[str, Any]) -> dict[int, dict[str, Any]]:
+        return {id: fields for id, (_, fields) in self.records.items() if naive.passes(where, fields)}
+
+    def is_unknown(self, path: str) -> bool:
+        return not any(list(naive.values_at(fields, path.split("."))) for _, fields in self.records.values())
+
+    @rule(where=conditions, reading=st.sampled_from(["count", "delete"]))
+    def count_or_delete(self, where: dict[str, Any], reading: str) -> None:
+        passing = self.passing(where)
+        try:
+            if reading == "count":
+                assert self.docs.count(where) == len(passing)
+                return
+            assert self.docs.delete(where=where) == len(passing)
+            for id in passing:
+                del self.records[id]
+        except lodedb.FilterError:
+            assert any(map(self.is_unknown, naive.paths(where)))
+
+    @rule(where=st.none() | conditions, path=names, descending=st.booleans(), limit=st.integers(1, 6))
+    def scan_sorted(self, where: dict[str, Any] | None, path: str, descending: bool, limit: int) -> None:
+        passing = self.passing(where or {})
+        options: dict[str, Any] = {"where": where, "allow_unknown_fields": True, "limit": limit}
+        pages: list[int] = []
+        while page := [row["id"] for row in self.docs.scan(**options)]:
+            pages += page
+            options["after"] = page[-1]
+        assert pages == sorted(passing)
+        options |= {"after": None, "order_by": path, "descending": descending}
+        pages = []
+        try:
+            while page := [row["id"] for row in self.docs.scan(**options)]:
+                pages += page
+                options["after"] = page[-1]
+        except lodedb.FilterError:
+            assert self.is_unknown(path)
+            return
+        truth = naive.order(passing, path, descending)
+        # In the order of their ids, also where they are descending: sorting is stable.
+        assert pages == truth
+
+    @rule(where=conditions, path=names)
+    def facets(self, where: dict[str, Any], path: str) -> None:
+        try:
+            found = self.docs.facets(path, where)
+        except lodedb.FilterError:
+            assert any(map(self.is_unknown, [path, *naive.paths(where)]))
+            return
+        assert found == naive.facets(self.passing(where), path)
+        assert list(found.values()) == sorted(found.values(), reverse=True)
+
+    @rule(batch=batches, gone=ids, where=conditions, commit=st.booleans())
+    def transaction(self, batch: dict[int, Any], gone: int, where: dict[str, Any], commit: bool) -> None:
         after = {**self.records, **batch}
         after.pop(gone, None)
         try:
             with self.db.transaction() as tx:
                 tx["docs"].upsert(self.rows(batch))
                 tx["docs"].delete(gone)
+                passing = [id for id, (_, fields) in after.items() if naive.passes(where, fields)]
+                with contextlib.suppress(lodedb.FilterError):
+                    assert tx["docs"].delete(where=where) == len(passing)
+                    for id in passing:
+                        del after[id]
                 assert len(tx["docs"]) == len(after)
                 if not commit:
                     raise Stop
@@ -139,17 +223,21 @@ class Model(RuleBasedStateMachine):
 
         return {id: score(vector) for id, (vector, _) in self.records.items()}
 
-    @rule(query=vectors, k=st.integers(1, 8), exact=st.booleans())
-    def search(self, query: list[float], k: int, exact: bool) -> None:
-        truth = self.brute_force(query)
+    @rule(query=vectors, k=st.integers(1, 8), exact=st.booleans(), where=st.none() | conditions)
+    def search(self, query: list[float], k: int, exact: bool, where: dict[str, Any] | None) -> None:
+        passing = self.passing(where or {})
+        truth = {id: score for id, score in self.brute_force(query).items() if id in passing}
         best = sorted(truth.values(), reverse=True)[:k]
-        hits = self.docs.search(query, k=k, exact=exact)
+        options: dict[str, Any] = {"k": k, "exact": exact, "where": where, "allow_unknown_fields": True}
+        hits = self.docs.search(query, **options)
         assert np.allclose(hits.scores, best, atol=1e-5)
         assert len(set(hits.ids)) == len(hits)
         for hit in hits:
             assert abs(hit.score - truth[hit.id]) < 1e-5
             assert hit.fields == self.records[hit.id][1]
-        many, scores = self.docs.search_many([query], k=k, exact=exact)
+        explained = self.docs.explain(query, **options)
+        assert (explained.hits, explained.matches) == (len(hits), len(passing))
+        many, scores = self.docs.search_many([query], **options)
         assert many[0, : len(hits)].tolist() == hits.ids and np.isnan(scores[0, len(hits) :]).all()
 
     @precondition(lambda self: hasattr(self, "docs"))

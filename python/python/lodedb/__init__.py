@@ -28,6 +28,7 @@ from lodedb._filter import Condition, Expression, F, Field
 from lodedb._lodedb import (
     Collection,
     Database,
+    Explain,
     Hit,
     Hits,
     Scan,
@@ -37,7 +38,7 @@ from lodedb._lodedb import (
     open,
 )
 from lodedb._progress import Progress
-from lodedb._types import CollectionStats, Stats
+from lodedb._types import CollectionStats, SegmentExplain, Stats
 
 __all__ = [
     "AlreadyExistsError",
@@ -49,6 +50,7 @@ __all__ = [
     "CorruptError",
     "Database",
     "DimensionError",
+    "Explain",
     "Expression",
     "F",
     "Field",
@@ -64,6 +66,7 @@ __all__ = [
     "ReadOnlyError",
     "Scan",
     "SchemaError",
+    "SegmentExplain",
     "Stats",
     "Transaction",
     "TransactionCollection",

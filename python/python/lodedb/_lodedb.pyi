@@ -7,12 +7,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from typing_extensions import Self
 
+from lodedb._filter import Condition
 from lodedb._progress import Progress
-from lodedb._types import CollectionStats, Stats
+from lodedb._types import CollectionStats, SegmentExplain, Stats
 
 __all__ = [
     "Collection",
     "Database",
+    "Explain",
     "Hit",
     "Hits",
     "Scan",
@@ -31,6 +33,7 @@ _Quantization = Literal["auto", "none", "sq7", "sq4", "rabitq"]
 _Dtype = Literal["f32", "f16", "bf16", "i8", "binary"]
 _Progress = Callable[[Progress], object] | bool | None
 _Vectors = ArrayLike | dict[str, ArrayLike]
+_Where = Mapping[str, Any] | str | Condition
 _Embed = Callable[[list[str]], ArrayLike]
 
 class _Vector(TypedDict, total=False):
@@ -89,6 +92,7 @@ class Database:
         quantization: _Quantization | None = None,
         vectors: Mapping[str, int | _Vector] | None = None,
         id_type: Literal["int", "str"] | None = None,
+        unindexed: Iterable[str] | None = None,
         m: int | None = None,
         ef_construction: int | None = None,
         embed: _Embed | None = None,
@@ -101,7 +105,8 @@ class Database:
         schema can be given. `metric` is "cosine" unless said otherwise, "dot", "l2" or, for the dtype "binary",
         "hamming"; `dtype` is "f32", or "f16", "bf16", "i8", "binary". `id_type` fixes the kind of ids, which the
         first record decides otherwise. `m` (16) and `ef_construction` (128) say how dense the graph is and how
-        thoroughly it is built.
+        thoroughly it is built. Every field is indexed, but for those (names, or dotted paths) in `unindexed`: filters
+        on them read the records one by one, and it saves room where values are all different.
 
         `quantization` says in which form vectors are searched before the best are scored exactly: "sq7" a byte a
         dimension, "sq4" half a byte, "rabitq" a bit, "none" floats; "auto", the default, picks "sq7" or "sq4" by the
@@ -258,8 +263,21 @@ class Collection:
         ('Mines', 1849)
         """
 
-    def delete(self, ids: _Id | Iterable[_Id] | NDArray[Any]) -> int:
-        """Deletes the records with these ids and gives their number; ids that don't exist are passed over."""
+    @overload
+    def delete(self, ids: _Id | Iterable[_Id] | NDArray[Any], *, where: None = None) -> int: ...
+    @overload
+    def delete(self, ids: None = None, *, where: _Where) -> int:
+        """Deletes the records with these ids, or those that pass `where` (as in `search`), and gives their number.
+
+        Ids that don't exist are passed over. One of both is needed: `where={}` deletes every record. Raises FilterError.
+
+        >>> db = lodedb.open(":memory:")
+        >>> notes = db.collection("notes", dim=1)
+        >>> notes.upsert(ids=range(5), vectors=np.ones((5, 1)), fields={"year": range(1848, 1853)})
+        5
+        >>> notes.delete([0, 7]), notes.delete(where="year > 1850"), len(notes)
+        (1, 2, 2)
+        """
 
     @overload
     def get(self, ids: _Id) -> _Row | None: ...  # type: ignore[overload-overlap]
@@ -277,46 +295,148 @@ class Collection:
         [None]
         """
 
-    def count(self) -> int:
-        """Number of records, as `len` gives it."""
-
-    def scan(self, *, after: _Id | None = None, limit: int | None = None) -> Scan:
-        """Walks the records there are now, in the order of their ids: an iterator of rows.
-
-        `after` begins behind an id, so that pages fit together even when records are written in between; `limit` ends
-        after so many.
+    def count(self, where: _Where | None = None) -> int:
+        """Number of records that pass `where` (as in `search`); without it, of all, as `len` gives it. Raises FilterError.
 
         >>> db = lodedb.open(":memory:")
         >>> notes = db.collection("notes", dim=1)
-        >>> notes.upsert(ids=range(5), vectors=np.ones((5, 1)))
+        >>> notes.upsert(ids=range(5), vectors=np.ones((5, 1)), fields={"year": [1848, 1849, 1849, 1850, None]})
+        5
+        >>> notes.count(), notes.count("year = 1849"), notes.count({"year": {"$ne": 1849}})
+        (5, 2, 3)
+        """
+
+    def facets(self, field: str, where: _Where | None = None, limit: int | None = None) -> dict[Any, int]:
+        """The values of a field and how many of the records that pass `where` have them, the most frequent first.
+
+        `field` is a name or a dotted path. Values with as many records come in their order; each element of a list counts,
+        once a record; a place is `(lat, lon)`. `limit` ends after so many values. As in every dict, True and 1 are one
+        key: their counts are added. Raises FilterError.
+
+        >>> db = lodedb.open(":memory:")
+        >>> ores = db.collection("ores", dim=1)
+        >>> ores.upsert(ids=range(4), vectors=np.ones((4, 1)), fields={"metal": ["lead", "tin", "lead", "zinc"]})
+        4
+        >>> ores.facets("metal")
+        {'lead': 2, 'tin': 1, 'zinc': 1}
+        >>> ores.facets("metal", "metal != 'tin'", limit=1)
+        {'lead': 2}
+        """
+
+    def scan(
+        self,
+        *,
+        where: _Where | None = None,
+        order_by: str | None = None,
+        descending: bool = False,
+        after: _Id | tuple[Any, _Id] | None = None,
+        limit: int | None = None,
+        allow_unknown_fields: bool = False,
+    ) -> Scan:
+        """Walks the records there are now that pass `where` (as in `search`), in the order of their ids: an iterator of rows.
+
+        `order_by` names a field, or a dotted path, to sort by instead: numbers, then texts, instants, truth values, the other
+        way round with `descending`; records without such a value come last, and those with equal ones in the order of
+        their ids.
+
+        `after` begins behind an id, so that pages fit together even when records are written in between; `limit` ends
+        after so many. With `order_by`, an id stands for the value that its record has now; `after=(value, id)` works where
+        the record may have changed or gone.
+
+        Raises FilterError at the first record, and NotFoundError for `after` an id that isn't there and `order_by`.
+
+        >>> db = lodedb.open(":memory:")
+        >>> notes = db.collection("notes", dim=1)
+        >>> notes.upsert(ids=range(5), vectors=np.ones((5, 1)), fields={"year": [1850, 1849, 1851, 1849, 1850]})
         5
         >>> [row["id"] for row in notes.scan(after=1, limit=2)]
         [2, 3]
+        >>> [row["id"] for row in notes.scan(where="year < 1851", order_by="year", descending=True)]
+        [0, 4, 1, 3]
+        >>> [row["id"] for row in notes.scan(order_by="year", after=(1849, 3), limit=2)]
+        [0, 4]
         """
 
     def search(
         self,
         vector: ArrayLike | str,
         *,
-        k: int = 10,
+        k: int | None = 10,
+        where: _Where | None = None,
+        allow_unknown_fields: bool = False,
+        min_score: float | None = None,
+        group_by: str | None = None,
+        group_size: int = 1,
         using: str | None = None,
         recall: float | None = None,
         ef: int | None = None,
         exact: bool = False,
     ) -> Hits:
-        """The `k` records nearest to `vector`, the best first; fewer only where the collection has fewer.
+        """The `k` records nearest to `vector`, the best first; fewer only where fewer pass `where`.
+
+        `where` is a filter: a dict of operators, a string, or an expression of `lodedb.F`. However few or many records
+        pass, the hits are `min(k, matches)`, at the recall of a search without it. A field that no record has is an
+        error, unless `allow_unknown_fields` takes it for missing.
+
+        Hits with a score under `min_score` are left out; with `k=None` it alone says where hits end, and the search is
+        exact. `group_by` names a field: at most `group_size` hits have the same value there.
 
         `using` names the vector to compare with, where there are several. `recall` (0.98) is the share of the true
         neighbours that is to be found on average, 0.5 to 0.999; each graph has measured what that takes. `ef`, in its
         place, is how many candidates the graph keeps, 1 to 65,536: more find more and take longer. `exact` scores
         every record instead.
 
+        Raises FilterError, DimensionError, ArgumentError.
+
         >>> db = lodedb.open(":memory:")
         >>> notes = db.collection("notes", dim=2)
-        >>> notes.upsert([{"id": "east", "vector": [1, 0]}, {"id": "north", "vector": [0, 1]}])
+        >>> notes.upsert([
+        ...     {"id": "east", "vector": [1, 0], "year": 1849, "tags": ["gold"]},
+        ...     {"id": "north", "vector": [0, 1], "year": 1851, "tags": ["gold", "tin"]},
+        ... ])
         2
         >>> notes.search([1.0, 0.0], k=1)
         Hits([Hit(id='east', score=1.0000)])
+        >>> notes.search([1.0, 0.0], k=1, where={"year": {"$gt": 1850}, "tags": {"$in": ["gold", "silver"]}})
+        Hits([Hit(id='north', score=0.0000)])
+        >>> notes.search([1.0, 0.0], where="year > 1850 and tags in ('gold', 'silver')").ids
+        ['north']
+        >>> from lodedb import F
+        >>> notes.search([1.0, 0.0], where=(F.year > 1850) & F.tags.is_in(["gold", "silver"])).ids
+        ['north']
+        >>> notes.search([1.0, 0.0], k=None, min_score=0.5).ids
+        ['east']
+        """
+
+    def explain(
+        self,
+        vector: ArrayLike | str,
+        *,
+        k: int | None = 10,
+        where: _Where | None = None,
+        allow_unknown_fields: bool = False,
+        min_score: float | None = None,
+        group_by: str | None = None,
+        group_size: int = 1,
+        using: str | None = None,
+        recall: float | None = None,
+        ef: int | None = None,
+        exact: bool = False,
+    ) -> Explain:
+        """Runs the search that `search` runs with the same arguments, and tells how: the way taken through each segment, what
+        the filter left, and the time it took.
+
+        >>> db = lodedb.open(":memory:")
+        >>> notes = db.collection("notes", dim=1)
+        >>> notes.upsert(ids=range(100), vectors=np.ones((100, 1)), fields={"year": range(1800, 1900)})
+        100
+        >>> explained = notes.explain([1.0], where="year >= 1848")
+        >>> explained.hits, explained.matches, explained.records
+        (10, 52, 100)
+        >>> print(explained)  # doctest: +ELLIPSIS
+        search: 10 hits in ...
+        ├─ filter year >= 1848: 52 of 100 records pass, ...
+        └─ segment of 100 records by rows: 52 pass (52 to 52 estimated), ...
         """
 
     def search_many(
@@ -324,6 +444,11 @@ class Collection:
         vectors: ArrayLike | list[str],
         *,
         k: int = 10,
+        where: _Where | None = None,
+        allow_unknown_fields: bool = False,
+        min_score: float | None = None,
+        group_by: str | None = None,
+        group_size: int = 1,
         using: str | None = None,
         recall: float | None = None,
         ef: int | None = None,
@@ -333,16 +458,18 @@ class Collection:
         """Searches for each row of `vectors`: ids and scores as arrays of the shape (rows, k).
 
         Ids are uint64, or strings in an object array. Where there are fewer than `k` hits, the id is 2**64 - 1 or None
-        and the score NaN. All queries see the same records. `using`, `recall`, `ef` and `exact` are as in `search`.
-        `threads` bounds the threads; None takes all processors.
+        and the score NaN. All queries see the same records, and `where` is evaluated once for many of them. `threads`
+        bounds the threads; None takes all processors. The other options are as in `search`.
 
         >>> db = lodedb.open(":memory:")
         >>> notes = db.collection("notes", dim=2)
-        >>> notes.upsert(ids=[3, 4], vectors=[[1, 0], [0, 1]])
+        >>> notes.upsert(ids=[3, 4], vectors=[[1, 0], [0, 1]], fields={"year": [1849, 1851]})
         2
         >>> ids, scores = notes.search_many([[1, 0], [0, 1]], k=1)
         >>> ids.ravel(), scores.ravel()
         (array([3, 4], dtype=uint64), array([1., 1.], dtype=float32))
+        >>> notes.search_many([[1, 0], [0, 1]], k=1, where="year > 1850")[0].ravel()
+        array([4, 4], dtype=uint64)
         """
 
     def measure_recall(
@@ -350,14 +477,17 @@ class Collection:
         *,
         k: int = 10,
         sample: int = 200,
+        where: _Where | None = None,
+        allow_unknown_fields: bool = False,
         using: str | None = None,
         recall: float | None = None,
         ef: int | None = None,
     ) -> float:
         """The share of the true `k` nearest that searches find, measured: whether `recall` is kept, what `ef` gives.
 
-        `sample` of the records are looked for among the others, by a search and exactly, on all processors; Ctrl-C
-        ends it no sooner. `using`, `recall` and `ef` are as in `search`. 1.0 where there are fewer than two records.
+        `sample` of the records are looked for among the others (those that pass `where`), by a search and exactly, on
+        all processors; Ctrl-C ends it no sooner. `using`, `recall` and `ef` are as in `search`. 1.0 where there are fewer
+        than two records.
 
         >>> db = lodedb.open(":memory:")
         >>> notes = db.collection("notes", dim=1, metric="l2")
@@ -452,8 +582,58 @@ class Hit:
     def __getitem__(self, name: str, /) -> Any: ...
 
 @final
+class Explain:
+    """How a search was carried out, and what it took. Made by `Collection.explain`; printed, it is a tree.
+
+    >>> db = lodedb.open(":memory:")
+    >>> notes = db.collection("notes", dim=1)
+    >>> notes.upsert(ids=range(100), vectors=np.ones((100, 1)), fields={"n": range(100)})
+    100
+    >>> explained = notes.explain([1.0], where="n < 30")
+    >>> explained.hits, explained.matches, explained.records, explained.filter
+    (10, 30, 100, 'n < 30')
+    >>> [segment["plan"] for segment in explained.segments]
+    ['rows']
+    """
+
+    @property
+    def hits(self) -> int:
+        """Number of hits."""
+
+    @property
+    def records(self) -> int:
+        """Number of records in the collection."""
+
+    @property
+    def matches(self) -> int:
+        """Number of records that pass the filter; all without one."""
+
+    @property
+    def filter(self) -> str | None:
+        """The filter as text, or None."""
+
+    @property
+    def segments(self) -> list[SegmentExplain]:
+        """How each segment was searched, in this order; those without a match were not.
+
+        Of its living `records`, `matches` pass the filter; its index alone told that they are from `estimate[0]` to
+        `estimate[1]`. `plan` is the way that led to the result: "graph" (followed, results must pass), "graph over"
+        (followed over records that do not pass), "codes" (all codes that pass scored, the best rescored), "rows" (all
+        stored vectors that pass scored). `given_up` is the way tried first, where too few records near the query passed,
+        or None. `scored` counts codes or rows scored where the filter had a say; `time` is in seconds.
+        """
+
+    @property
+    def filter_time(self) -> float:
+        """Seconds to evaluate the filter. Answers to the latest filters are kept, so that a repeated one takes none."""
+
+    @property
+    def time(self) -> float:
+        """Seconds of everything."""
+
+@final
 class Scan:
-    """Records in the order of their ids. Made by `Collection.scan`."""
+    """Records in the order of their ids, or of a field. Made by `Collection.scan`."""
 
     def __iter__(self) -> Self: ...
     def __next__(self) -> _Row: ...
@@ -514,8 +694,11 @@ class TransactionCollection:
     def update(self, id: dict[Any, _Fields], fields: None = None) -> int:
         """As `Collection.update`."""
 
-    def delete(self, ids: _Id | Iterable[_Id] | NDArray[Any]) -> int:
-        """As `Collection.delete`."""
+    @overload
+    def delete(self, ids: _Id | Iterable[_Id] | NDArray[Any], *, where: None = None) -> int: ...
+    @overload
+    def delete(self, ids: None = None, *, where: _Where) -> int:
+        """As `Collection.delete`; a filter sees what the transaction has written."""
 
     @overload
     def get(self, ids: _Id) -> _Row | None: ...  # type: ignore[overload-overlap]

@@ -1,6 +1,6 @@
 """What calls give back as dicts."""
 
-from typing import TypedDict
+from typing import Literal, TypedDict
 
 
 class CollectionStats(TypedDict):
@@ -35,3 +35,20 @@ class Stats(TypedDict):
     commits: int
     uuid: str
     collections: list[CollectionStats]
+
+
+class SegmentExplain(TypedDict):
+    """How a search went through one segment, as `Explain.segments` lists it.
+
+    Of `records` that live, `matches` pass the filter; its index alone told that they are from `estimate[0]` to
+    `estimate[1]`. `plan` led to the result, `given_up` was tried before; `scored` counts codes or rows scored where the
+    filter had a say, and `time` is in seconds.
+    """
+
+    records: int
+    estimate: tuple[int, int]
+    matches: int
+    plan: Literal["graph", "graph over", "codes", "rows"]
+    given_up: Literal["graph", "graph over", "codes", "rows"] | None
+    scored: int
+    time: float

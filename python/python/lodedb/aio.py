@@ -21,7 +21,7 @@ from itertools import islice
 from typing import Any, TypeVar
 
 import lodedb
-from lodedb import Hits, LodeError
+from lodedb import Explain, Hits, LodeError
 
 __all__ = ["Collection", "Database", "Transaction", "TransactionCollection", "open"]
 
@@ -132,7 +132,7 @@ class Database:
 
 
 class Collection:
-    """As `lodedb.Collection`, with coroutines. `count()` stands for `len()`, `contains()` for `in`."""
+    """As `lodedb.Collection`, with coroutines. `count()` stands for `len()` too, `contains()` for `in`."""
 
     def __init__(self, collection: lodedb.Collection, turn: _Turn) -> None:
         self._collection = collection
@@ -159,9 +159,9 @@ class Collection:
         """As `lodedb.Collection.update`."""
         return await self._write(self._collection.update, id, fields)
 
-    async def delete(self, ids: Any) -> int:
+    async def delete(self, ids: Any = None, *, where: Any = None) -> int:
         """As `lodedb.Collection.delete`."""
-        return await self._write(self._collection.delete, ids)
+        return await self._write(self._collection.delete, ids, where=where)
 
     async def get(self, ids: Any) -> Any:
         """As `lodedb.Collection.get`."""
@@ -171,13 +171,17 @@ class Collection:
         """True where a record has this id."""
         return await _run(self._collection.__contains__, id)
 
-    async def count(self) -> int:
-        """Number of records."""
-        return await _run(self._collection.count)
+    async def count(self, where: Any = None) -> int:
+        """As `lodedb.Collection.count`."""
+        return await _run(self._collection.count, where)
 
-    async def scan(self, *, after: Any = None, limit: int | None = None) -> AsyncIterator[dict[str, Any]]:
+    async def facets(self, field: str, where: Any = None, limit: int | None = None) -> dict[Any, int]:
+        """As `lodedb.Collection.facets`."""
+        return await _run(self._collection.facets, field, where, limit)
+
+    async def scan(self, **options: Any) -> AsyncIterator[dict[str, Any]]:
         """As `lodedb.Collection.scan`: `async for record in docs.scan()`."""
-        records = await _run(self._collection.scan, after=after, limit=limit)
+        records = await _run(self._collection.scan, **options)
         while page := await _run(_page, records):
             for record in page:
                 yield record
@@ -185,6 +189,10 @@ class Collection:
     async def search(self, vector: Any, **options: Any) -> Hits:
         """As `lodedb.Collection.search`."""
         return await _run(self._collection.search, vector, **options)
+
+    async def explain(self, vector: Any, **options: Any) -> Explain:
+        """As `lodedb.Collection.explain`."""
+        return await _run(self._collection.explain, vector, **options)
 
     async def search_many(self, vectors: Any, **options: Any) -> Any:
         """As `lodedb.Collection.search_many`."""
@@ -277,9 +285,9 @@ class TransactionCollection:
         """As `lodedb.Collection.update`."""
         return await _run(self._collection.update, id, fields)
 
-    async def delete(self, ids: Any) -> int:
+    async def delete(self, ids: Any = None, *, where: Any = None) -> int:
         """As `lodedb.Collection.delete`."""
-        return await _run(self._collection.delete, ids)
+        return await _run(self._collection.delete, ids, where=where)
 
     async def get(self, ids: Any) -> Any:
         """As `lodedb.Collection.get`."""
