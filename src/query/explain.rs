@@ -93,7 +93,12 @@ impl Explain {
                 None => live.live(),
             };
             let estimate = match &condition.filter {
-                Some(filter) => live.segment.with_field_index(|index| index.estimate(filter))?,
+                Some(filter) => {
+                    // The index knows nothing of dead records: each may be one that passes.
+                    let dead = live.segment.len() as usize - live.live();
+                    let found = live.segment.with_field_index(|index| index.estimate(filter))?;
+                    found.start.saturating_sub(dead)..found.end.min(live.live())
+                }
                 None => live.live()..live.live(),
             };
             segments.push(SegmentExplain {

@@ -20,8 +20,6 @@ pub(super) struct Sorting {
     /// The path of the field.
     pub(super) field: String,
     pub(super) direction: Direction,
-    /// The value of the last record of the page before; `None` for what the record with that id has.
-    pub(super) after: Option<Value>,
 }
 
 /// A place in the order: records without a key come last, those with equal keys by their ids.
@@ -52,17 +50,17 @@ struct Page<'a> {
     entries: Vec<(Place, usize, Slot)>,
 }
 
-/// The first `limit` records that pass, behind the record `after`, in this order. Keeps key and id of each in memory, and of
-/// those with the same key as the last.
+/// The first `limit` records that pass, behind the record with the id `after`, in this order; a value that comes with the id
+/// stands for the one that the record has now. Keeps key and id of each in memory, and of those with the same key as the last.
 pub(super) fn page(
     view: &View,
     condition: &Condition,
     sorting: &Sorting,
-    after: Option<&RecordId>,
+    after: Option<(&RecordId, Option<&Value>)>,
     limit: usize,
 ) -> Result<Vec<(LiveSegment, Slot)>> {
     let path = &super::matching::check_field(view, &sorting.field)?;
-    let after = after.map(|id| first_place(view, path, sorting, id)).transpose()?;
+    let after = after.map(|(id, value)| first_place(view, path, sorting, id, value)).transpose()?;
     let segments: Vec<&LiveSegment> = view.set.segments().collect();
     let mut page = Page { path, direction: sorting.direction, after, limit, entries: Vec::new() };
     for (place, live) in segments.iter().enumerate() {
@@ -81,15 +79,31 @@ pub(super) fn page(
 }
 
 /// The place behind which a page begins.
-fn first_place(view: &View, path: &Path, sorting: &Sorting, id: &RecordId) -> Result<Place> {
-    let key = match (&sorting.after, view.set.find(id)?) {
-        (Some(value), _) => Key::of(value.clone()),
+fn first_place(
+    view: &View,
+    path: &Path,
+    sorting: &Sorting,
+    id: &RecordId,
+    value: Option<&Value>,
+) -> Result<Place> {
+    let key = match (value, view.set.find(id)?) {
+        (Some(value), _) => key_in(value, sorting.direction),
         (None, Some((live, slot))) => live.segment.with_field_index(|index| {
             index.order(path.names(), sorting.direction)?.map_or(Ok(None), |order| order.key(slot))
         })?,
         (None, None) => return Err(Error::RecordNotFound { id: id.to_string() }),
     };
     Ok(Place { key, id: id.clone() })
+}
+
+/// What a record with this value is sorted by.
+fn key_in(value: &Value, direction: Direction) -> Option<Key> {
+    let Value::Array(elements) = value else { return Key::of(value.clone()) };
+    let keys = elements.iter().filter_map(|element| Key::of(element.clone()));
+    match direction {
+        Direction::Ascending => keys.min(),
+        Direction::Descending => keys.max(),
+    }
 }
 
 impl Page<'_> {

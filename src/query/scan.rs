@@ -37,6 +37,8 @@ use std::vec::IntoIter;
 pub struct Scan {
     view: Result<View, Option<Error>>,
     after: Option<RecordId>,
+    /// The value that the record `after` had.
+    after_value: Option<Value>,
     limit: usize,
     condition: Condition,
     sorting: Option<Sorting>,
@@ -108,14 +110,22 @@ fn first_after(live: &LiveSegment, slots: &[Slot], after: IdRef<'_>) -> Result<u
 
 impl Scan {
     pub(crate) fn new(view: Result<View>) -> Self {
-        let (condition, sorting) = (Condition::default(), None);
-        Self { view: view.map_err(Some), after: None, limit: usize::MAX, condition, sorting, walk: None }
+        Self {
+            view: view.map_err(Some),
+            after: None,
+            after_value: None,
+            limit: usize::MAX,
+            condition: Condition::default(),
+            sorting: None,
+            walk: None,
+        }
     }
 
     /// Begins behind this id, which need not exist but where records are sorted by a field (see
     /// [`after_value`](Self::after_value)).
     pub fn after(mut self, id: impl Into<RecordId>) -> Self {
         self.after = Some(id.into());
+        self.after_value = None;
         self
     }
 
@@ -158,18 +168,18 @@ impl Scan {
     /// # Ok::<(), lodedb::Error>(())
     /// ```
     pub fn order_by(mut self, field: impl Into<String>, direction: Direction) -> Self {
-        let after = self.sorting.take().and_then(|sorting| sorting.after);
-        self.sorting = Some(Sorting { field: field.into(), direction, after });
+        self.sorting = Some(Sorting { field: field.into(), direction });
         self
     }
 
     /// Begins behind the record with this value and id, in the order of [`order_by`](Self::order_by), whether it still exists or
-    /// not. [`after`](Self::after) takes the value that the record has now.
+    /// not. [`after`](Self::after) takes the value that the record has now. Of an array the element counts that does for the order.
+    ///
+    /// # Errors
+    /// The scan ends with `InvalidOption` where it is in the order of ids.
     pub fn after_value(mut self, value: impl Into<Value>, id: impl Into<RecordId>) -> Self {
         self.after = Some(id.into());
-        if let Some(sorting) = &mut self.sorting {
-            sorting.after = Some(value.into());
-        }
+        self.after_value = Some(value.into());
         self
     }
 
@@ -178,7 +188,12 @@ impl Scan {
         let after = self.after.as_ref();
         match &self.sorting {
             Some(sorting) => {
+                let after = after.map(|id| (id, self.after_value.as_ref()));
                 Ok(Walk::Sorted(page(view, &self.condition, sorting, after, self.limit)?.into_iter()))
+            }
+            None if self.after_value.is_some() => {
+                let problem = "the scan is in the order of ids, and `order_by` sorts by a value".into();
+                Err(Error::InvalidOption { name: "after_value", problem })
             }
             None => {
                 let cursors = view.set.segments().map(|live| Cursor::new(live, &self.condition, after));
