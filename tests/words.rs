@@ -17,9 +17,8 @@ use proptest::prelude::*;
 use std::ops::ControlFlow;
 
 /// Words that the random texts are made of.
-const WORDS: [&str; 12] = [
-    "gold", "silver", "mine", "mines", "sluice", "box", "river", "gravel", "the", "of", "E1234", "Washing",
-];
+const WORDS: [&str; 12] =
+    ["gold", "silver", "mine", "mines", "sluice", "box", "river", "gravel", "the", "of", "E1234", "Washing"];
 
 fn schema() -> Schema {
     Schema::new(2).metric(Metric::L2).text("title").text("body")

@@ -20,7 +20,9 @@ use crate::ids::Slot;
 use crate::segment::VectorQuery;
 use crate::slots::SlotSet;
 use crate::text::Prepared;
+use std::cmp::Reverse;
 use std::collections::HashMap;
+use std::collections::HashSet;
 use std::time::Instant;
 
 /// The name of the part that words are.
@@ -81,7 +83,7 @@ impl Combined<'_, '_> {
             if let Some(grouping) = self.search.grouping() {
                 let all: Vec<Found> = candidates.iter().map(|candidate| candidate.found).collect();
                 let kept = grouping.first_of_each(self.execution, &all, usize::MAX)?;
-                let kept: std::collections::HashSet<(u32, Slot)> =
+                let kept: HashSet<(u32, Slot)> =
                     kept.iter().map(|found| (found.segment, found.slot)).collect();
                 candidates
                     .retain(|candidate| kept.contains(&(candidate.found.segment, candidate.found.slot)));
@@ -140,7 +142,7 @@ impl Combined<'_, '_> {
                 step.found = rankings.last().map_or(0, Vec::len);
             }
         }
-        Ok(self.fused(&names, rankings))
+        Ok(self.fused(&names, &rankings))
     }
 
     /// The names of the parts.
@@ -149,14 +151,14 @@ impl Combined<'_, '_> {
         vectors.chain(self.words.map(|_| WORDS.to_owned())).collect()
     }
 
-    fn fused(&self, names: &[String], rankings: Vec<Vec<Found>>) -> Vec<Candidate> {
-        if let [ranking] = &rankings[..] {
+    fn fused(&self, names: &[String], rankings: &[Vec<Found>]) -> Vec<Candidate> {
+        if let [ranking] = rankings {
             let single = |found: &Found| Candidate { found: *found, parts: vec![Some(found.score)] };
             return ranking.iter().map(single).collect();
         }
         let mut places: HashMap<(u32, Slot), usize> = HashMap::new();
         let mut candidates: Vec<Candidate> = Vec::new();
-        for (part, (name, ranking)) in names.iter().zip(&rankings).enumerate() {
+        for (part, (name, ranking)) in names.iter().zip(rankings).enumerate() {
             let scores: Vec<f32> = ranking.iter().map(|found| found.score).collect();
             let shares = self.search.fusion.shares(name, &scores);
             for (found, share) in ranking.iter().zip(shares) {
@@ -170,7 +172,7 @@ impl Combined<'_, '_> {
                 candidate.parts[part] = Some(found.score);
             }
         }
-        candidates.sort_unstable_by(|one, other| other.found.cmp(&one.found));
+        candidates.sort_unstable_by_key(|candidate| Reverse(candidate.found));
         candidates
     }
 

@@ -16,6 +16,7 @@ use crate::ids::Slot;
 use crate::segment::Known;
 use crate::segment::LiveSegment;
 use crate::segment::VectorQuery;
+use crate::slots::SlotSet;
 use std::cmp::Reverse;
 use std::time::Instant;
 
@@ -96,7 +97,7 @@ impl<'v> Execution<'v> {
         let mut top = Top::new(query.k);
         for (place, live) in self.segments.iter().enumerate() {
             let filter = self.passing.get(place).and_then(Option::as_deref);
-            if filter.is_some_and(|set| set.is_empty()) {
+            if filter.is_some_and(SlotSet::is_empty) {
                 continue;
             }
             let hidden = hidden.filter(|(segment, _)| *segment == place).map(|(_, slot)| slot);

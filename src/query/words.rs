@@ -152,8 +152,8 @@ pub(super) fn highlights(
 ) -> Result<Vec<(String, Vec<Fragment>)>> {
     let mut found = Vec::with_capacity(asked.len());
     for (name, options) in asked {
-        let place =
-            text_field(schema, name).map_err(|problem| Error::InvalidOption { name: "highlight", problem })?;
+        let place = text_field(schema, name)
+            .map_err(|problem| Error::InvalidOption { name: "highlight", problem })?;
         let highlighter =
             Highlighter::new(options, prepared, place, schema.text_fields()[place].get_analyzer());
         let mut fragments: Vec<Fragment> = match &fields[name.as_str()] {

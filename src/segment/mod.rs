@@ -253,6 +253,10 @@ impl Segment {
     }
 
     /// Checks every part, and that the parts fit each other.
+    #[expect(
+        clippy::redundant_closure_for_method_calls,
+        reason = "the method is not general enough in its lifetimes"
+    )]
     pub(crate) fn verify(&self) -> Result<()> {
         self.ids.verify()?;
         self.fields.verify()?;
