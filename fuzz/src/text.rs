@@ -1,5 +1,6 @@
 //! Any bytes as the keyword index of a field, and any text as a query.
 
+#[allow(unused_imports, reason = "for the tests that write seeds")]
 pub use lodedb::_fuzz::sealed_texts;
 
 /// Reads the bytes as an index, runs queries over it, and verifies it.
