@@ -3,6 +3,7 @@
 use super::log;
 use super::state::CollectionState;
 use super::state::State;
+use super::threads::on_threads;
 use crate::codec::control;
 use crate::error::Error;
 use crate::error::Result;
@@ -202,6 +203,7 @@ fn fold_active(set: &mut SegmentSet, target: &Target<'_>, busy: &[Arc<Segment>])
     sources.extend_from_slice(active.parts());
     let schema = set.schema.clone();
     let merge = Merge { schema, sources: &sources, graph: false, keep_rows: true, progress: &|_| true };
-    set.sealed.extend(merge.run(target)?.map(|merged| LiveSegment::new(Arc::new(merged.segment))));
+    let merged = on_threads(|| merge.run(target)).flatten()?;
+    set.sealed.extend(merged.map(|merged| LiveSegment::new(Arc::new(merged.segment))));
     Ok(())
 }

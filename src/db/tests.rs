@@ -164,7 +164,8 @@ fn merging_does_not_write_the_stored_vectors_again() {
     points.upsert((0..3000).map(wide)).unwrap();
     let imported = written.swap(0, Ordering::Relaxed);
     let vectors = 3000 * WIDE as u64 * 4;
-    assert!(imported < vectors + vectors / 5, "{imported} bytes for {vectors} bytes of vectors");
+    // Once, and codes of a quarter of that.
+    assert!(imported < vectors + vectors * 2 / 5, "{imported} bytes for {vectors} bytes of vectors");
     db.optimize(|_| ControlFlow::Continue(())).unwrap();
     let merged = written.swap(0, Ordering::Relaxed);
     assert!(merged < vectors / 2, "{merged} bytes for codes and graph over {vectors} bytes of vectors");

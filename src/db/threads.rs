@@ -1,4 +1,4 @@
-//! The threads that graphs are built on.
+//! The threads that codes are made and graphs are built on.
 
 use crate::error::Error;
 use crate::error::Result;

@@ -41,11 +41,8 @@ impl Quantizer {
             return None;
         }
         let quantizer = Self::Sq7(Sq7::for_picking(&Sample::new(ty, sample)));
-        Self::is_picking_worthwhile(ty, &quantizer).then_some(quantizer)
-    }
-
-    fn is_picking_worthwhile(ty: &VectorType, quantizer: &Self) -> bool {
-        quantizer.code_bytes() * WORTHWHILE <= ty.row_bytes()
+        let is_worthwhile = quantizer.code_bytes() * WORTHWHILE <= ty.row_bytes();
+        (is_worthwhile && quantizer.can_pick()).then_some(quantizer)
     }
 
     /// Whether rows can be picked by its codes.
@@ -200,7 +197,7 @@ mod tests {
 
     #[test]
     fn no_row_of_a_score_lies_behind_its_bound() {
-        for (seed, dim) in (0..).zip([1, 3, 64, 100, 384]) {
+        for (seed, dim) in (0..).zip([17, 33, 64, 100, 384]) {
             for ty in types(dim) {
                 for (scale, shift) in [(1.0, 0.0), (50.0, 20.0), (1e-3, 0.0), (1.0, 100.0)] {
                     if ty.dtype == Dtype::I8 && scale + shift > 70.0 {
@@ -256,13 +253,19 @@ mod tests {
 
     #[test]
     fn what_is_unknown_bounds_nothing() {
-        let ty = vector_type(8, Dtype::F32, Metric::L2);
-        let rows = encoded(&ty, &random_values(1, 80));
+        for (dim, dtype) in [(8, Dtype::F32), (24, Dtype::F32), (384, Dtype::I8), (64, Dtype::Binary)] {
+            let metric = if dtype == Dtype::Binary { Metric::Hamming } else { Metric::L2 };
+            let ty = vector_type(dim, dtype, metric);
+            let rows = encoded(&ty, &random_values(1, 10 * dim));
+            let sample: Vec<&[u8]> = rows.iter().map(Vec::as_slice).collect();
+            assert_eq!(Quantizer::for_picking(&ty, &sample), None);
+        }
+        let ty = vector_type(24, Dtype::F32, Metric::L2);
+        let rows = encoded(&ty, &random_values(1, 240));
         let sample: Vec<&[u8]> = rows.iter().map(Vec::as_slice).collect();
-        assert_eq!(Quantizer::for_picking(&ty, &sample), None);
         let quantizer = Quantizer::Sq7(Sq7::for_picking(&Sample::new(&ty, &sample)));
-        let query = QueryCode::new(&ty, &quantizer, &[0.0; 8]);
-        let bounds = Bounds::new(&ty, &quantizer, (&[0.0; 8], &query), 1.0).unwrap();
+        let query = QueryCode::new(&ty, &quantizer, &[0.0; 24]);
+        let bounds = Bounds::new(&ty, &quantizer, (&[0.0; 24], &query), 1.0).unwrap();
         for (score, residual) in [(f32::NEG_INFINITY, 0.0), (-1.0, f32::INFINITY), (-1.0, f32::NAN)] {
             assert_eq!(bounds.farthest(score, residual), u32::MAX);
         }

@@ -7,6 +7,10 @@
 //! query with elements beyond the range looks nearer to every row than it is: estimates of a score rank the rows of one
 //! segment, and only exact scores are to be compared between segments.
 //!
+//! In a few dimensions 128 steps are so few that many rows would have one code, and a graph could not tell them apart. There the
+//! padding is used: an element has several bytes, rounded at different fractions of a step. The sum of their squared
+//! differences is the squared difference at whole steps, and lies on a straight line in between.
+//!
 //! For cosine, rows and queries are scaled to length 1 first, and `|a - b|^2 = 2 - 2 cos`. For the metric dot the range
 //! is the sample's whole one, because the longest vectors are the likeliest answers and cutting them would hide them;
 //! the price is that short vectors get few steps when lengths differ much.
@@ -27,6 +31,8 @@ use crate::vector::VectorType;
 
 /// A code takes whole cache lines, so that a row never straddles one more than it must.
 const ALIGNMENT: usize = 64;
+/// Vectors of at most so many dimensions have several bytes a dimension, as many as fit into [`ALIGNMENT`].
+const FEW_DIMENSIONS: usize = 16;
 /// Number of codes of an element.
 const LEVELS: usize = 128;
 /// One in so many elements is beyond each end of the range.
@@ -65,9 +71,9 @@ impl Sq7 {
         Self { transform, range: sample.closest_range(LEVELS, &BEYOND_TO_PICK) }
     }
 
-    /// Whether codes stand for the vectors as they are, not moved.
+    /// Whether codes stand for the vectors as they are, not moved, and have a byte a dimension.
     pub(super) fn is_plain(&self) -> bool {
-        self.transform == Transform::none(self.transform.ty())
+        self.copies() == 1 && self.transform == Transform::none(self.transform.ty())
     }
 
     /// The element of the lowest level, and the difference of elements one level apart.
@@ -106,6 +112,14 @@ impl Sq7 {
         self.transform.dim().next_multiple_of(ALIGNMENT)
     }
 
+    /// Bytes of a code for each element.
+    fn copies(&self) -> usize {
+        match self.transform.dim() {
+            dim if dim <= FEW_DIMENSIONS => ALIGNMENT / dim.max(1),
+            _ => 1,
+        }
+    }
+
     /// Writes the code of a row; the padding is 0.
     pub(super) fn encode(&self, row: &[u8], inverse_norm: f32, out: &mut [u8]) {
         out.fill(0);
@@ -114,11 +128,22 @@ impl Sq7 {
         });
     }
 
-    /// Writes a code for each value.
+    /// Writes a code for each value, or several, each of which is rounded up from another fraction of a step on: together they
+    /// have as many levels more as there are of them.
     fn encode_values(&self, values: &[f32], out: &mut [u8]) {
         let Range { low, step } = self.range;
-        for (place, value) in out.iter_mut().zip(values) {
-            *place = (((value - low) / step).clamp(0.0, MAX_CODE) + 0.5) as u8;
+        let copies = self.copies();
+        if copies == 1 {
+            for (place, value) in out.iter_mut().zip(values) {
+                *place = (((value - low) / step).clamp(0.0, MAX_CODE) + 0.5) as u8;
+            }
+            return;
+        }
+        for (copy, places) in out.chunks_exact_mut(values.len().max(1)).take(copies).enumerate() {
+            let up = (copy as f32 + 0.5) / copies as f32;
+            for (place, value) in places.iter_mut().zip(values) {
+                *place = (((value - low) / step).clamp(0.0, MAX_CODE) + up) as u8;
+            }
         }
     }
 
@@ -126,16 +151,18 @@ impl Sq7 {
     pub(super) fn query(&self, query: &[f32]) -> QueryCode {
         let metric = self.transform.ty().metric;
         let Range { low, step } = self.range;
+        let copies = self.copies();
         if metric == Metric::Dot {
             let (values, of_mean) = self.transform.product_query(query);
-            let (mut bytes, scale, sum) = weights(&values);
+            let (weights, scale, sum) = weights(&values);
+            let mut bytes = weights.repeat(copies);
             bytes.resize(self.code_bytes(), 0);
-            let (start, unit) = (of_mean + scale * low * sum, scale * step);
+            let (start, unit) = (of_mean + scale * low * sum, scale * step / copies as f32);
             return QueryCode { form: CodeForm::Product, bytes, start, unit };
         }
         let mut bytes = vec![0; self.code_bytes()];
         self.encode_values(&self.transform.query(query), &mut bytes);
-        let square = step * step;
+        let square = step * step / copies as f32;
         let (start, unit) = if is_normalised(metric) { (1.0, -square / 2.0) } else { (0.0, -square) };
         QueryCode { form: CodeForm::SquaredL2, bytes, start, unit }
     }

@@ -474,3 +474,16 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn in_a_few_dimensions_near_rows_have_codes_of_their_own() {
+    for (dim, most_alike) in [(1, 4096), (2, 20), (3, 2), (8, 0)] {
+        let ty = vector_type(dim, Dtype::F32, Metric::L2);
+        let rows = encode_rows(&ty, &random_values(5, 8192 * dim));
+        let (quantizer, codes) = quantize(&ty, &rows);
+        let mut distinct: Vec<&[u8]> = codes.chunks_exact(quantizer.code_bytes()).collect();
+        distinct.sort_unstable();
+        distinct.dedup();
+        assert!(8192 - distinct.len() <= most_alike, "{dim}: {} codes", distinct.len());
+    }
+}
