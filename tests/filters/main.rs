@@ -3,3 +3,9 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a failed test is a panic")]
 
 mod answers;
+mod condition;
+mod history;
+#[path = "../random/mod.rs"]
+mod random;
+mod reference;
+mod values;
