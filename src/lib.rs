@@ -28,7 +28,8 @@
 //! # Where to go on
 //! - [`Database`]: open, collections, transactions, checkpoint, backup, verify, compact.
 //! - [`Collection`] and [`Snapshot`]: write and read records, [`Search`], [`Scan`].
-//! - [`Filter`] and [`field`]: conditions on the fields of records.
+//! - [`Filter`] and [`field`]: conditions on the fields of records. [`TextField`], [`TextQuery`] and [`Fusion`]: words, and words
+//!   with vectors.
 //! - [`Schema`], [`Record`], [`Value`]: what is stored. [`Options`], [`Durability`], [`Limits`]: how.
 //! - [`_documentation`]: the file format, byte by byte, and the decisions behind the design.
 //!
@@ -37,11 +38,12 @@
 //!
 //! ```text
 //! db               Database, Collection, Transaction, Snapshot, options, maintenance
-//! query            Search and Scan over a snapshot's segments
+//! query            Search and Scan over a snapshot's segments: filters, words, fusion, groups, explanations
 //! segment          records in immutable segments: built in memory, sealed into the file, merged
-//! graph  quant  vector     filter  metadata    HNSW, codes, kernels; conditions on fields; values. They know no file
+//! graph  quant  vector     field_index  filter  metadata     text
+//!                  HNSW, codes, kernels; the index on fields, conditions, values; words. They know no file
 //! storage          the file: superblocks, extents, log, commit, locks, maps. It knows no vector
-//! codec  ids  error
+//! slots  codec  ids  error
 //! ```
 
 #![deny(clippy::unwrap_used, clippy::panic, clippy::print_stdout, clippy::print_stderr)]
