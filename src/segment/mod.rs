@@ -58,6 +58,7 @@ pub(crate) use merge::Merge;
 pub(crate) use merge::Merged;
 pub(crate) use merge::NOWHERE;
 pub(crate) use part::ExtentList;
+pub(crate) use part::Moved;
 pub(crate) use part::Part;
 pub(crate) use part::Target;
 pub use record::Record;

@@ -8,6 +8,7 @@ use crate::storage::Extent;
 use crate::storage::ExtentWriter;
 use crate::storage::Store;
 use parking_lot::Mutex;
+use std::collections::HashMap;
 use std::ops::Range;
 
 /// The bytes of one part of a segment. In a file they are an extent, compared with its checksums when touched.
@@ -91,6 +92,9 @@ impl Part {
     }
 }
 
+/// Extents and where they were copied to.
+pub(crate) type Moved = HashMap<Extent, Extent>;
+
 /// Where new parts go.
 pub(crate) enum Target<'a> {
     /// Into memory: the active segment.
@@ -151,12 +155,35 @@ impl<'a> Target<'a> {
         writer.finish()
     }
 
-    /// The same part in lower free space of the file, where there is any.
-    pub(crate) fn moved_down(&self, name: &'static str, part: &Part) -> Result<Option<Part>> {
-        let (Self::Store(staging), Some(extent)) = (self, part.extent) else { return Ok(None) };
-        let Some(moved) = staging.store.relocate(&extent)? else { return Ok(None) };
-        staging.extents.lock().push(moved);
-        Part::in_file(staging.store, name, moved).map(Some)
+    /// Copies extents to lower free space of the file, where there is any for them; the largest first, because the others
+    /// fit into what these leave. Gives old and new ones.
+    pub(crate) fn move_down(&self, mut extents: Vec<Extent>) -> Result<Moved> {
+        let Self::Store(staging) = self else { return Ok(Moved::new()) };
+        extents.sort_unstable_by_key(|extent| (std::cmp::Reverse(extent.len), extent.offset));
+        let mut moved = Moved::new();
+        for extent in extents {
+            if let Some(copy) = staging.store.relocate(&extent)? {
+                staging.extents.lock().push(copy);
+                moved.insert(extent, copy);
+            }
+        }
+        Ok(moved)
+    }
+
+    /// Copies extents that are in the way of larger ones to elsewhere. Gives old and new ones.
+    pub(crate) fn make_room(&self) -> Result<Moved> {
+        let Self::Store(staging) = self else { return Ok(Moved::new()) };
+        let moved = staging.store.make_room()?;
+        staging.extents.lock().extend(moved.iter().map(|(_, copy)| *copy));
+        Ok(moved.into_iter().collect())
+    }
+
+    /// The part where it is now, or the same where it was not moved.
+    pub(crate) fn part_after(&self, name: &'static str, part: &Part, moved: &Moved) -> Result<Part> {
+        match (self, part.extent.and_then(|extent| moved.get(&extent))) {
+            (Self::Store(staging), Some(copy)) => Part::in_file(staging.store, name, *copy),
+            _ => Ok(part.clone()),
+        }
     }
 
     /// True where kept extents of the same file can be part of what is written.
@@ -216,7 +243,7 @@ impl PartWriter<'_, '_> {
 #[derive(Default)]
 pub(crate) struct ExtentList {
     extents: Vec<Extent>,
-    places: std::collections::HashMap<Extent, u32>,
+    places: HashMap<Extent, u32>,
 }
 
 impl ExtentList {
