@@ -22,6 +22,7 @@
 //! Not here: which segments a collection has at a moment (`db`), and when they are merged (`db`).
 
 mod active;
+mod ahead;
 mod build;
 mod calibrate;
 mod calibration;
@@ -44,6 +45,7 @@ mod set;
 mod tests;
 
 pub(crate) use active::ActiveSegment;
+pub(crate) use ahead::VerifyAhead;
 pub(crate) use build::SegmentBuilder;
 pub(crate) use build::check_id;
 pub(crate) use calibration::Effort;

@@ -3,6 +3,7 @@
 use crate::error::Error;
 use crate::error::Result;
 use crate::memory::Advice;
+use crate::storage::Ahead;
 use crate::storage::CheckedBytes;
 use crate::storage::Extent;
 use crate::storage::ExtentWriter;
@@ -54,13 +55,19 @@ impl Part {
         self.bytes.unverified()
     }
 
-    /// All bytes for a traversal, which checks what it reads at every use. Verification goes on by at most
-    /// `budget` bytes, so that the searches after opening share its cost and a small file is verified at once.
+    /// All bytes for a traversal, which checks what it reads at every use. Unless another thread verifies them ahead,
+    /// verification goes on by at most `budget` bytes, so that the searches after opening share its cost and a small file is
+    /// verified at once.
     pub(crate) fn for_traversal(&self, budget: usize) -> Result<&[u8]> {
-        if !self.bytes.is_verified() {
+        if !self.bytes.is_verified() && !self.bytes.has_ahead() {
             self.bytes.verify_some(budget)?;
         }
         Ok(self.bytes.unverified())
+    }
+
+    /// To be verified ahead; `None` where they are verified.
+    pub(super) fn ahead(&self) -> Option<Ahead> {
+        (!self.bytes.is_verified()).then(|| self.bytes.ahead())
     }
 
     /// Tells the operating system how the bytes in `range` will be read.
