@@ -14,6 +14,7 @@ use crate::segment::FileParts;
 use crate::segment::Limits;
 use crate::segment::LiveSegment;
 use crate::segment::Merge;
+use crate::segment::Moved;
 use crate::segment::Part;
 use crate::segment::Schema;
 use crate::segment::Segment;
@@ -160,16 +161,25 @@ impl State {
     /// The same state with parts of up to `largest` bytes moved to lower free space of their file; `None` where there is
     /// none for any.
     pub(super) fn moved_down(&self, target: &Target<'_>, largest: u64) -> Result<Option<Self>> {
-        let mut any = false;
-        let state = self.map_parts(&mut |name, part| {
-            if part.len() as u64 > largest {
-                return Ok(part.clone());
-            }
-            let moved = target.moved_down(name, part)?;
-            any |= moved.is_some();
-            Ok(moved.unwrap_or_else(|| part.clone()))
-        })?;
-        Ok(any.then_some(state))
+        let mut extents = Vec::new();
+        for live in self.collections.values().flat_map(|collection| &collection.set.sealed) {
+            let mut add = |part: &Part| extents.extend(part.extent().filter(|extent| extent.len <= largest));
+            live.segment.for_each_part(&mut add);
+            live.dead_part.iter().for_each(add);
+        }
+        self.after(target, &target.move_down(extents)?)
+    }
+
+    /// The same state with those parts elsewhere that are in the way of larger ones; `None` where none is worth moving.
+    pub(super) fn with_room(&self, target: &Target<'_>) -> Result<Option<Self>> {
+        self.after(target, &target.make_room()?)
+    }
+
+    fn after(&self, target: &Target<'_>, moved: &Moved) -> Result<Option<Self>> {
+        match moved.is_empty() {
+            true => Ok(None),
+            false => self.map_parts(&mut |name, part| target.part_after(name, part, moved)).map(Some),
+        }
     }
 
     fn map_parts(&self, f: &mut dyn FnMut(&'static str, &Part) -> Result<Part>) -> Result<Self> {

@@ -198,7 +198,7 @@ impl Collection {
 
     /// Begins a search over the records there are now.
     pub fn search(&self) -> Search {
-        Search::new(self.shared.inner().view(&self.name, self.id))
+        Search::new(self.shared.inner().search_view(&self.name, self.id))
     }
 
     /// The share of the `k` true nearest records that a search without further settings finds, on average over `sample`

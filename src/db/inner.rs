@@ -3,6 +3,7 @@
 use super::Durability;
 use super::Maintenance;
 use super::Options;
+use super::ahead::Ahead;
 use super::log;
 use super::log::Op;
 use super::maintenance::Signal;
@@ -65,6 +66,7 @@ pub(crate) struct Inner {
     pending: Mutex<VecDeque<(CommitId, Arc<State>)>>,
     published: RwLock<Arc<State>>,
     pub(super) signal: Signal,
+    ahead: Ahead,
 }
 
 /// What the one who writes holds.
@@ -113,6 +115,7 @@ impl Shared {
             pending: Mutex::default(),
             published: RwLock::new(state),
             signal: Signal::default(),
+            ahead: Ahead::default(),
             options,
         });
         let thread = Mutex::new(if read_only { None } else { Thread::start(&inner)? });
@@ -133,6 +136,7 @@ impl Shared {
         if let Some(thread) = self.thread.lock().take() {
             thread.join();
         }
+        self.inner.ahead.close();
         Some(self.inner.finish())
     }
 }
@@ -197,6 +201,14 @@ impl Inner {
     /// What a query reads in the collection `name` with the number `id`.
     pub(super) fn view(&self, name: &str, id: u32) -> Result<View> {
         let state = self.newest()?;
+        let set = state.same_collection(name, id)?.set.clone();
+        Ok(View { set, limits: self.limits.clone() })
+    }
+
+    /// As [`view`](Self::view), for searches: what they will touch is verified ahead of them.
+    pub(super) fn search_view(&self, name: &str, id: u32) -> Result<View> {
+        let state = self.newest()?;
+        self.ahead.search(&state);
         let set = state.same_collection(name, id)?.set.clone();
         Ok(View { set, limits: self.limits.clone() })
     }
@@ -294,6 +306,7 @@ impl Inner {
 
     /// Checkpoints `state`, which takes the place of the writer's and of all before it.
     pub(super) fn checkpoint_as(&self, writer: &mut Writer, state: &State) -> Result<()> {
+        self.ahead.publish();
         let folded = Arc::new(checkpoint(&self.store, state, &writer.busy)?);
         writer.state = folded.clone();
         let mut pending = self.pending.lock();

@@ -42,8 +42,8 @@ const GRAPH_MIN_RECORDS: usize = 1_000;
 const WASTE_PART: u64 = 16;
 /// ... if that is worth it; a small file is seen to when it is closed.
 const LEAST_WASTE: u64 = 8 << 20;
-/// Passes over the file that compaction makes at most; each moves what the one before made room for.
-const COMPACTION_PASSES: usize = 4;
+/// Passes over the file that compaction makes at most; each moves what the one before made room for, or makes room.
+const COMPACTION_PASSES: usize = 24;
 
 /// How far a long call is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -299,6 +299,8 @@ pub(super) fn optimize(
             Job { name, id: collection.id, keep_rows: true }.run(inner, all_unless_one, &told)?;
         }
     }
+    // Held on to, it would keep what was merged from being used again.
+    drop(state);
     let stats = inner.store.stats()?;
     match stats.file_bytes.saturating_sub(stats.live_bytes) > LEAST_WASTE.max(stats.live_bytes / WASTE_PART) {
         true => squeeze(inner),
@@ -338,7 +340,9 @@ fn squeeze(inner: &Inner) -> Result<()> {
         inner.checkpoint()?;
         let mut writer = inner.writer()?;
         let target = Target::store(&inner.store);
-        let Some(state) = writer.state.moved_down(&target, u64::MAX)? else { break };
+        let moved = writer.state.moved_down(&target, u64::MAX)?;
+        let moved = moved.map_or_else(|| writer.state.with_room(&target), |state| Ok(Some(state)));
+        let Some(state) = moved? else { break };
         inner.checkpoint_as(&mut writer, &state)?;
         target.published();
     }

@@ -21,6 +21,7 @@
 //! - a published state is durable (with durability `full`), and later ones contain it;
 //! - locks are taken in this order: merging, writer, pending, published.
 
+mod ahead;
 mod catalog;
 mod collection;
 mod inner;

@@ -24,6 +24,7 @@
 //! Not here: which segments a collection has at a moment (`db`), and when they are merged (`db`).
 
 mod active;
+mod ahead;
 mod build;
 mod calibrate;
 mod calibration;
@@ -50,6 +51,7 @@ mod tests;
 mod text_index;
 
 pub(crate) use active::ActiveSegment;
+pub(crate) use ahead::VerifyAhead;
 pub(crate) use build::SegmentBuilder;
 pub(crate) use build::check_id;
 pub(crate) use calibration::Effort;
@@ -64,6 +66,7 @@ pub(crate) use merge::Merge;
 pub(crate) use merge::Merged;
 pub(crate) use merge::NOWHERE;
 pub(crate) use part::ExtentList;
+pub(crate) use part::Moved;
 pub(crate) use part::Part;
 pub(crate) use part::Target;
 pub use record::Record;

@@ -4,11 +4,13 @@ use crate::codec::Bytes;
 use crate::error::Error;
 use crate::error::Result;
 use crate::memory::Advice;
+use crate::storage::Ahead;
 use crate::storage::CheckedBytes;
 use crate::storage::Extent;
 use crate::storage::ExtentWriter;
 use crate::storage::Store;
 use parking_lot::Mutex;
+use std::collections::HashMap;
 use std::ops::Range;
 
 /// The bytes of one part of a segment. In a file they are an extent, compared with its checksums when touched.
@@ -54,13 +56,19 @@ impl Part {
         self.bytes.unverified()
     }
 
-    /// All bytes for a traversal, which checks what it reads at every use. Verification goes on by at most
-    /// `budget` bytes, so that the searches after opening share its cost and a small file is verified at once.
+    /// All bytes for a traversal, which checks what it reads at every use. Unless another thread verifies them ahead,
+    /// verification goes on by at most `budget` bytes, so that the searches after opening share its cost and a small file is
+    /// verified at once.
     pub(crate) fn for_traversal(&self, budget: usize) -> Result<&[u8]> {
-        if !self.bytes.is_verified() {
+        if !self.bytes.is_verified() && !self.bytes.has_ahead() {
             self.bytes.verify_some(budget)?;
         }
         Ok(self.bytes.unverified())
+    }
+
+    /// To be verified ahead; `None` where they are verified.
+    pub(super) fn ahead(&self) -> Option<Ahead> {
+        (!self.bytes.is_verified()).then(|| self.bytes.ahead())
     }
 
     /// Tells the operating system how the bytes in `range` will be read.
@@ -101,6 +109,9 @@ impl Bytes for Part {
         self.bytes(range)
     }
 }
+
+/// Extents and where they were copied to.
+pub(crate) type Moved = HashMap<Extent, Extent>;
 
 /// Where new parts go.
 pub(crate) enum Target<'a> {
@@ -162,12 +173,35 @@ impl<'a> Target<'a> {
         writer.finish()
     }
 
-    /// The same part in lower free space of the file, where there is any.
-    pub(crate) fn moved_down(&self, name: &'static str, part: &Part) -> Result<Option<Part>> {
-        let (Self::Store(staging), Some(extent)) = (self, part.extent) else { return Ok(None) };
-        let Some(moved) = staging.store.relocate(&extent)? else { return Ok(None) };
-        staging.extents.lock().push(moved);
-        Part::in_file(staging.store, name, moved).map(Some)
+    /// Copies extents to lower free space of the file, where there is any for them; the largest first, because the others
+    /// fit into what these leave. Gives old and new ones.
+    pub(crate) fn move_down(&self, mut extents: Vec<Extent>) -> Result<Moved> {
+        let Self::Store(staging) = self else { return Ok(Moved::new()) };
+        extents.sort_unstable_by_key(|extent| (std::cmp::Reverse(extent.len), extent.offset));
+        let mut moved = Moved::new();
+        for extent in extents {
+            if let Some(copy) = staging.store.relocate(&extent)? {
+                staging.extents.lock().push(copy);
+                moved.insert(extent, copy);
+            }
+        }
+        Ok(moved)
+    }
+
+    /// Copies extents that are in the way of larger ones to elsewhere. Gives old and new ones.
+    pub(crate) fn make_room(&self) -> Result<Moved> {
+        let Self::Store(staging) = self else { return Ok(Moved::new()) };
+        let moved = staging.store.make_room()?;
+        staging.extents.lock().extend(moved.iter().map(|(_, copy)| *copy));
+        Ok(moved.into_iter().collect())
+    }
+
+    /// The part where it is now, or the same where it was not moved.
+    pub(crate) fn part_after(&self, name: &'static str, part: &Part, moved: &Moved) -> Result<Part> {
+        match (self, part.extent.and_then(|extent| moved.get(&extent))) {
+            (Self::Store(staging), Some(copy)) => Part::in_file(staging.store, name, *copy),
+            _ => Ok(part.clone()),
+        }
     }
 
     /// True where kept extents of the same file can be part of what is written.
@@ -227,7 +261,7 @@ impl PartWriter<'_, '_> {
 #[derive(Default)]
 pub(crate) struct ExtentList {
     extents: Vec<Extent>,
-    places: std::collections::HashMap<Extent, u32>,
+    places: HashMap<Extent, u32>,
 }
 
 impl ExtentList {

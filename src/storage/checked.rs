@@ -12,9 +12,13 @@ use crate::storage::layout::Layout;
 use crate::storage::layout::stored_bytes;
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering;
+
+/// Bytes that are verified ahead before it is asked whether to go on: some hundredths of a millisecond.
+const AHEAD_BYTES: usize = 256 << 10;
 
 /// Bytes of an extent, or of memory. Cloning copies no byte, and clones share what was verified.
 #[derive(Clone)]
@@ -38,6 +42,26 @@ struct Inner {
     left: AtomicUsize,
     /// The block from which `verify_some` goes on.
     cursor: AtomicUsize,
+    /// How many go ahead, see [`Ahead`].
+    ahead: AtomicUsize,
+}
+
+/// Bytes that somebody verifies ahead of those who read them. While it lives, readers who may leave verifying to others do.
+pub(crate) struct Ahead {
+    bytes: CheckedBytes,
+}
+
+impl Ahead {
+    /// Verifies all blocks, until `stop` says to end. What is damaged is left for those who read it to find.
+    pub(crate) fn run(self, stop: &AtomicBool) {
+        while !stop.load(Ordering::Relaxed) && matches!(self.bytes.verify_some(AHEAD_BYTES), Ok(false)) {}
+    }
+}
+
+impl Drop for Ahead {
+    fn drop(&mut self) {
+        self.bytes.inner.ahead.fetch_sub(1, Ordering::AcqRel);
+    }
 }
 
 /// Bytes in memory at an address that is a multiple of 16, as a mapping's is, so that views can cast them.
@@ -88,6 +112,7 @@ impl From<Vec<u8>> for CheckedBytes {
             verified: Box::new([]),
             left: AtomicUsize::new(0),
             cursor: AtomicUsize::new(0),
+            ahead: AtomicUsize::new(0),
         };
         Self { inner: Arc::new(inner) }
     }
@@ -115,7 +140,9 @@ impl CheckedBytes {
         let blocks = len.div_ceil(block);
         let verified = (0..blocks.div_ceil(64)).map(|_| AtomicU64::new(0)).collect();
         let (left, cursor) = (AtomicUsize::new(blocks), AtomicUsize::new(0));
-        let inner = Inner { part, offset: extent.offset, owner, len, block, table, verified, left, cursor };
+        let ahead = AtomicUsize::new(0);
+        let inner =
+            Inner { part, offset: extent.offset, owner, len, block, table, verified, left, cursor, ahead };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -136,6 +163,19 @@ impl CheckedBytes {
     #[must_use]
     pub fn is_verified(&self) -> bool {
         self.inner.left.load(Ordering::Acquire) == 0
+    }
+
+    /// To be verified ahead of those who read them.
+    #[must_use]
+    pub(crate) fn ahead(&self) -> Ahead {
+        self.inner.ahead.fetch_add(1, Ordering::AcqRel);
+        Ahead { bytes: self.clone() }
+    }
+
+    /// Whether somebody verifies the bytes ahead.
+    #[must_use]
+    pub(crate) fn has_ahead(&self) -> bool {
+        self.inner.ahead.load(Ordering::Acquire) > 0
     }
 
     /// All bytes, verified or not: for prefetching, and for bytes whose damage is found in another way.
@@ -298,6 +338,25 @@ mod tests {
         assert!(checked.bytes(131_072..160_001).is_ok());
         assert!(checked.verify_all().is_err());
         assert!(!checked.is_verified());
+    }
+
+    #[test]
+    fn what_is_verified_ahead_is_verified_and_damage_is_left_to_be_found() {
+        let (extent, mut bytes) = sample();
+        let good = checked(&extent, bytes.clone()).unwrap();
+        let (go, stop) = (AtomicBool::new(false), AtomicBool::new(true));
+        let stopped = good.ahead();
+        assert!(good.has_ahead());
+        stopped.run(&stop);
+        assert!(!good.has_ahead() && !good.is_verified());
+        good.ahead().run(&go);
+        assert!(good.is_verified());
+        bytes[70_000] ^= 1;
+        let damaged = checked(&extent, bytes).unwrap();
+        damaged.ahead().run(&go);
+        assert!(!damaged.has_ahead() && !damaged.is_verified());
+        assert!(damaged.bytes(0..10).is_ok() && damaged.bytes(70_000..70_001).is_err());
+        assert!(damaged.verify_some(1).is_err());
     }
 
     #[test]

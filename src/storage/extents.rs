@@ -18,6 +18,9 @@ use std::sync::Arc;
 /// shows as one. Fewer translations of addresses make searches up to a fifth faster.
 const CHUNK: usize = 2 << 20;
 
+/// Bytes of the file that are emptied at a time to make room, unless an extent is larger: so much may it grow meanwhile.
+const ROOM: u64 = 256 << 20;
+
 /// Writes the bytes of a new extent. Dropped unfinished it gives its space back.
 pub struct ExtentWriter {
     core: Arc<Core>,
@@ -82,7 +85,6 @@ impl Store {
     pub fn relocate(&self, extent: &Extent) -> Result<Option<Extent>> {
         let core = &*self.core;
         drop(core.writable()?);
-        let bytes = core.map("extent", extent)?;
         let pages = extent.span(&core.layout, core.file_bytes()?)?.len;
         let align = core.layout.alignment(pages);
         let below = {
@@ -90,20 +92,45 @@ impl Store {
             ledger.space.reclaim(|generation| core.pinned_before(generation));
             ledger.space.take_below(pages, align, extent.offset)
         };
-        let Some(span) = below else { return Ok(None) };
-        let moved = core.write_copy(span, &bytes);
-        let mut ledger = core.ledger.lock();
-        match moved {
-            Ok(()) => {
-                let moved = Extent { offset: span.offset, ..*extent };
-                ledger.stage(span, moved);
-                Ok(Some(moved))
+        below.map(|span| core.copy_to(span, extent)).transpose()
+    }
+
+    /// Copies extents that are in the way of others elsewhere, to the end of the file if need be: old and new ones. Where small
+    /// free spans lie between them, none of which holds a larger extent, they become one large span. Nothing, where it
+    /// would not gain a sixteenth of what is copied, or somebody still reads what was freed. The copies are staged: list them
+    /// in place of the old ones, and relocate what then fits.
+    ///
+    /// # Errors
+    /// As for [`relocate`](Self::relocate).
+    pub fn make_room(&self) -> Result<Vec<(Extent, Extent)>> {
+        let core = &*self.core;
+        drop(core.writable()?);
+        let planned = {
+            let mut ledger = core.ledger.lock();
+            ledger.space.reclaim(|generation| core.pinned_before(generation));
+            let live = ledger.live_spans();
+            let largest = live.iter().map(|span| span.len).max().unwrap_or_default();
+            match ledger.space.has_retired() {
+                true => None,
+                false => ledger.space.in_the_way(&live, core.layout.block, (2 * largest).max(ROOM)),
             }
-            Err(error) => {
-                ledger.space.release(span);
-                Err(error)
+        };
+        let Some((window, used)) = planned else { return Ok(Vec::new()) };
+        let mut moved = Vec::with_capacity(used.len());
+        for span in used {
+            let mut ledger = core.ledger.lock();
+            let Some(extent) = ledger.live_at(span.offset) else { continue };
+            let place = ledger.space.take_outside(span.len, core.layout.alignment(span.len), window);
+            drop(ledger);
+            match core.copy_to(place, &extent) {
+                Ok(copy) => moved.push((extent, copy)),
+                Err(error) => {
+                    moved.into_iter().for_each(|(_, copy)| self.discard(copy));
+                    return Err(error);
+                }
             }
         }
+        Ok(moved)
     }
 }
 
@@ -131,6 +158,23 @@ impl Core {
             None => checked::aligned(len, |buf| self.backend.read(extent.offset, buf).map_err(failed))?,
         };
         CheckedBytes::new(part, extent, &self.layout, owner)
+    }
+
+    /// Copies an extent to `span`, which was taken for it; the copy is staged.
+    fn copy_to(&self, span: Span, extent: &Extent) -> Result<Extent> {
+        let copied = self.map("extent", extent).and_then(|bytes| self.write_copy(span, &bytes));
+        let mut ledger = self.ledger.lock();
+        match copied {
+            Ok(()) => {
+                let copy = Extent { offset: span.offset, ..*extent };
+                ledger.stage(span, copy);
+                Ok(copy)
+            }
+            Err(error) => {
+                ledger.space.release(span);
+                Err(error)
+            }
+        }
     }
 
     /// Writes verified `bytes` and their table to `span`.

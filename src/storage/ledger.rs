@@ -103,6 +103,16 @@ impl Ledger {
         self.extents.values().filter(|held| held.live).map(|held| &held.extent)
     }
 
+    /// The spans of live extents.
+    pub(super) fn live_spans(&self) -> Vec<Span> {
+        self.extents.values().filter(|held| held.live).map(|held| held.span).collect()
+    }
+
+    /// The live extent at an offset.
+    pub(super) fn live_at(&self, offset: u64) -> Option<Extent> {
+        self.extents.get(&offset).filter(|held| held.live).map(|held| held.extent)
+    }
+
     /// The end of the last live extent, or 0.
     pub(super) fn live_end(&self) -> u64 {
         self.extents.values().filter(|held| held.live).map(|held| held.span.end()).max().unwrap_or(0)

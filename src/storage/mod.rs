@@ -29,6 +29,7 @@ mod tests;
 pub use backend::Backend;
 pub use backend::MappedBytes;
 pub use backend::MemoryBackend;
+pub(crate) use checked::Ahead;
 pub use checked::CheckedBytes;
 pub use extents::ExtentWriter;
 pub use file::FileBackend;

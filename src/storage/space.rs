@@ -8,6 +8,9 @@ use crate::storage::layout::Layout;
 use crate::storage::layout::Span;
 use std::collections::BTreeMap;
 
+/// Spans are moved out of a window of which at least one in so many bytes is free.
+const WORTHWHILE: u64 = 16;
+
 /// The free, retired and kept spans of a file.
 #[derive(Debug, Default)]
 pub(super) struct Space {
@@ -75,6 +78,46 @@ impl Space {
         let span = self.lowest(len, align).filter(|span| span.end() <= limit)?;
         self.carve(span);
         Some(span)
+    }
+
+    /// Live spans that are in the way of larger ones: those in the window, at most `room` bytes long, of which the largest part is
+    /// free. `None` where that is less than one in [`WORTHWHILE`]. Free spans smaller than a block, which alignment leaves, don't
+    /// count.
+    pub(super) fn in_the_way(&self, live: &[Span], block: u64, room: u64) -> Option<(Span, Vec<Span>)> {
+        let mut live = live.to_vec();
+        live.sort_unstable();
+        let end = live.last()?.end();
+        let holes = self.free.iter().map(|(offset, len)| Span { offset: *offset, len: *len });
+        let holes: Vec<Span> = holes.filter(|hole| hole.len >= block && hole.offset < end).collect();
+        let mut best: Option<(u64, Span)> = None;
+        for (first, hole) in holes.iter().enumerate() {
+            let limit = end.min(hole.offset.saturating_add(room));
+            // No span lies across the end of a window.
+            let across = live.iter().find(|span| span.offset < limit && span.end() > limit);
+            let window =
+                Span { offset: hole.offset, len: across.map_or(limit, |span| span.offset) - hole.offset };
+            let inside = holes[first..].iter().take_while(|hole| hole.end() <= window.end());
+            let free: u64 = inside.map(|hole| hole.len).sum();
+            // By cross-multiplication: the share of what is free.
+            let is_better = |(other, than): &(u64, Span)| {
+                u128::from(free) * u128::from(than.len) > u128::from(*other) * u128::from(window.len)
+            };
+            if free < window.len && free >= window.len / WORTHWHILE && best.as_ref().is_none_or(is_better) {
+                best = Some((free, window));
+            }
+        }
+        let (_, window) = best?;
+        let used = live.into_iter().filter(|span| span.offset >= window.offset && span.end() <= window.end());
+        let used: Vec<Span> = used.collect();
+        (!used.is_empty()).then_some((window, used))
+    }
+
+    /// Takes `len` bytes outside of `window`, as [`Space::take`] does.
+    pub(super) fn take_outside(&mut self, len: u64, align: u64, window: Span) -> Span {
+        let pieces = self.carve(window);
+        let span = self.take(len, align);
+        pieces.into_iter().for_each(|piece| self.release(piece));
+        span
     }
 
     /// The lowest place where `len` bytes fit.
@@ -221,7 +264,56 @@ mod tests {
         assert_eq!((space.end(), space.free_bytes()), (68 * K, 0));
     }
 
+    #[test]
+    fn the_window_with_most_free_space_is_emptied() {
+        let layout = Layout::default();
+        // Free: 64 to 128, 192 to 256, 2304 to 2368.
+        let live = [span(128, 64), span(256, 2048), span(2368, 256)];
+        let mut space = Space::new(&layout, 2624 * K, &live, &[]);
+        let (window, used) = space.in_the_way(&live, 64 * K, 256 * K).unwrap();
+        assert_eq!((window, used), (span(64, 192), vec![span(128, 64)]));
+        // With room for all, a fifth of what the last hole begins is free, and a thirteenth of the whole.
+        assert_eq!(space.in_the_way(&live, 64 * K, 4096 * K).unwrap().1, live[2..]);
+        assert_eq!(space.in_the_way(&live[..2], 128 * K, 4096 * K), None);
+        assert_eq!(space.in_the_way(&[], 64 * K, 256 * K), None);
+        assert_eq!(space.take_outside(64 * K, 64 * K, window), span(2304, 64));
+        assert_eq!(space.take_outside(64 * K, 64 * K, window), span(2624, 64));
+        assert_eq!(space.free_bytes(), 128 * K);
+    }
+
     proptest! {
+        #[test]
+        fn an_emptied_window_holds_what_was_in_it(
+            sizes in prop::collection::vec((1u64..200, any::<bool>()), 2..40), room in 16u64..2000,
+        ) {
+            let layout = Layout::default();
+            let (mut at, mut live, mut taken) = (64 * K, Vec::new(), Vec::new());
+            for (size, in_use) in sizes {
+                let len = size * 4 * K;
+                let piece = Span { offset: at.next_multiple_of(layout.alignment(len)), len };
+                at = piece.end();
+                match in_use {
+                    true if size % 7 == 0 => taken.push(piece),
+                    true => live.push(piece),
+                    false => {}
+                }
+            }
+            taken.extend(&live);
+            let mut space = Space::new(&layout, at, &taken, &[]);
+            if let Some((window, used)) = space.in_the_way(&live, layout.block, room * 4 * K) {
+                prop_assert!(window.len <= room * 4 * K && !used.is_empty());
+                for span in &used {
+                    let moved = space.take_outside(span.len, layout.alignment(span.len), window);
+                    prop_assert!(moved.end() <= window.offset || moved.offset >= window.end());
+                }
+                used.iter().for_each(|span| space.release(*span));
+                let mut sizes: Vec<u64> = used.iter().map(|span| span.len).collect();
+                sizes.sort_unstable();
+                let largest = sizes[sizes.len() - 1];
+                prop_assert!(space.take_below(largest, layout.alignment(largest), window.end()).is_some());
+            }
+        }
+
         #[test]
         fn taken_spans_never_overlap(steps in prop::collection::vec((any::<bool>(), 1u64..40), 1..60)) {
             let layout = Layout::default();

@@ -304,6 +304,16 @@ impl Engine for Toy {
                 moved.push(lower);
             }
         }
+        if moved.is_empty() {
+            for (old, copy) in self.store.make_room()? {
+                self.extents
+                    .iter_mut()
+                    .flatten()
+                    .filter(|extent| **extent == old)
+                    .for_each(|extent| *extent = copy);
+                moved.push(copy);
+            }
+        }
         let outcome = self.publish(self.model);
         if outcome.is_err() {
             self.extents = before;
