@@ -1,4 +1,4 @@
-"""The main job in one go: records into a file, searches, updates, a reopening.
+"""The main job in one go: records into a file, searches, filters, updates, a reopening.
 
 `python examples/quickstart.py` works on a field guide of minerals that comes with the project.
 `python examples/quickstart.py FILE.jsonl` takes records of your own: one JSON object a line with an "id" (text or a
@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import lodedb
+from lodedb import F
 
 
 def field_guide() -> None:
@@ -35,6 +36,8 @@ def field_guide() -> None:
         assert gold is not None
         print_hits(minerals.search(gold["vector"], k=4)[1:])
 
+        filtered(minerals, gold["vector"])
+
         minerals.update("gold", {"seen_at": "Sutter's Mill, California"})
         deleted = minerals.delete(["pyrite", "chalcopyrite"])
         print(f"\nWrote down where gold was seen; deleted fool's gold ({deleted} records).")
@@ -49,6 +52,16 @@ def field_guide() -> None:
             print(f"Reopened in {micros:.0f} us: {len(minerals)} records; gold was seen at {gold['seen_at']}.")
             db.verify()
         print(f"Verified and closed. The database was one file, {size(path)}; it is removed now.")
+
+
+def filtered(minerals: lodedb.Collection, vector: Any) -> None:
+    """The nearest among those that pass a filter; counts of values."""
+    # The same as the text "ore_of = 'silver' and first_described >= 1800 and hardness_max < 3", or a dict of operators.
+    silver = (F.ore_of == "silver") & (F.first_described >= 1800) & (F.hardness_max < 3)
+    print(f"\nNearest to gold among the {minerals.count(silver)} soft ores of silver described since 1800:")
+    print_hits(minerals.search(vector, k=3, where=silver))
+    systems = minerals.facets("crystal_system", where="hardness_max < 3", limit=3)
+    print("Soft minerals are", ", ".join(f"{name} ({count})" for name, count in systems.items()))
 
 
 def own_records(file: Path) -> None:

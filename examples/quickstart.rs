@@ -1,10 +1,10 @@
-//! The main job in one go: records into a file, searches, updates, a reopening.
+//! The main job in one go: records into a file, searches, filters, updates, a reopening.
 //!
 //! `cargo run --release --example quickstart` works on a field guide of minerals that comes with the project.
 //! `cargo run --release --example quickstart -- FILE.jsonl` takes records of your own: one JSON object a line with an
 //! "id" (text or a whole number), a "vector" (numbers) and whatever fields you like. It writes FILE.lode beside it.
 
-use lodedb::{Collection, Database, Fields, Hit, Metric, Record, RecordId, Schema, Value};
+use lodedb::{Collection, Database, Fields, Hit, Metric, Record, RecordId, Schema, Value, Vector, field};
 use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -37,6 +37,8 @@ fn field_guide() -> Result<()> {
     let vector = gold.get_vector("vector").ok_or("gold has a vector")?;
     print_hits(&minerals.search().vector(vector).k(4).run()?[1..])?;
 
+    filtered(&minerals, vector)?;
+
     minerals.update("gold", Fields::from_iter([("seen_at", Value::from("Sutter's Mill, California"))]))?;
     let deleted = minerals.delete(["pyrite", "chalcopyrite"])?;
     println!("\nWrote down where gold was seen; deleted fool's gold ({deleted} records).");
@@ -56,6 +58,21 @@ fn field_guide() -> Result<()> {
     db.close()?;
     println!("Verified and closed. The database was one file, {}; it is removed now.", file_size(&path)?);
     Ok(std::fs::remove_dir_all(folder)?)
+}
+
+/// The nearest among those that pass a filter; counts of values.
+fn filtered(minerals: &Collection, vector: &Vector) -> Result<()> {
+    // The same as the text "ore_of = 'silver' and first_described >= 1800 and hardness_max < 3".
+    let silver = field("ore_of").eq("silver").and(field("first_described").ge(1800));
+    let silver = silver.and(field("hardness_max").lt(3));
+    let count = minerals.count(silver.clone())?;
+    println!("\nNearest to gold among the {count} soft ores of silver described since 1800:");
+    print_hits(&minerals.search().vector(vector).k(3).filter(silver).run()?)?;
+    let systems = minerals.facets("crystal_system", "hardness_max < 3".parse()?)?;
+    let most =
+        systems.iter().take(3).map(|(name, count)| format!("{} ({count})", name.as_str().unwrap_or("?")));
+    println!("Soft minerals are {}", most.collect::<Vec<_>>().join(", "));
+    Ok(())
 }
 
 /// Loads a user's records and looks for the neighbours of the first few.

@@ -32,9 +32,16 @@ fn every_example_is_run_here() {
 #[test]
 fn quickstart_answers_questions_about_minerals() {
     let text = output("quickstart", &[]);
-    for expected in
-        ["records of 384 dimensions are durable", "Cinnabar", "Magnetite", "Halite", "Reopened", "Verified"]
-    {
+    for expected in [
+        "records of 384 dimensions are durable",
+        "Cinnabar",
+        "Magnetite",
+        "Halite",
+        "Proustite",
+        "Soft minerals are",
+        "Reopened",
+        "Verified",
+    ] {
         assert!(text.contains(expected), "'{expected}' is missing in:\n{text}");
     }
 }

@@ -47,7 +47,7 @@ def compares(operator: str, value: Any, operand: Any) -> bool:
 def one(operator: str, found: list[Any], operand: Any) -> bool:
     inner = [element for value in found if isinstance(value, list) for element in value]
     if operator == "$exists":
-        return bool(found) == operand
+        return bool(found) is bool(operand)
     if operator in ("$ne", "$nin"):
         return not one({"$ne": "$eq", "$nin": "$in"}[operator], found, operand)
     if operator == "$in":

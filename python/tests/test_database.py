@@ -60,6 +60,7 @@ def test_a_transaction_never_waits_for_itself(db: lodedb.Database) -> None:
         writes: list[Callable[[], Any]] = [
             lambda: docs.upsert({"id": 1, "vector": [1]}),
             lambda: docs.delete(1),
+            lambda: docs.delete(where={}),
             lambda: docs.update(1, {}),
             lambda: db.drop("docs"),
             db.checkpoint,
@@ -453,7 +454,9 @@ def memory() -> int:
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs /proc")
 def test_memory_does_not_grow_over_100_000_calls(db: lodedb.Database) -> None:
     docs = db.collection("docs", dim=8)
-    docs.upsert(ids=range(100), vectors=np.random.default_rng(1).random((100, 8)), fields={"t": ["text"] * 100})
+    docs.upsert(
+        ids=range(100), vectors=np.random.default_rng(1).random((100, 8)), fields={"t": ["text"] * 100, "n": range(100)}
+    )
     query = np.ones(8, dtype=np.float32)
 
     def calls(count: int) -> None:
@@ -463,7 +466,10 @@ def test_memory_does_not_grow_over_100_000_calls(db: lodedb.Database) -> None:
             docs.get(i % 100)
             docs.get([1, 2])
             docs.search_many([query, query], k=2)
+            docs.search(query, k=3, where={"n": {"$lt": i % 100}}, group_by="t")
+            docs.count("n > 7"), docs.facets("t", "n < 9")
             list(docs.scan(limit=2))
+            list(docs.scan(limit=2, order_by="n", after=i % 100))
             with contextlib.suppress(lodedb.DimensionError):
                 docs.search([1, 2])
             docs.stats()

@@ -247,7 +247,7 @@ def test_arguments_that_make_no_sense(db: lodedb.Database) -> None:
         (lodedb.LimitError, "10001", lambda: docs.search_many([[1]], k=10001)),
         (ValueError, "threads", lambda: docs.search_many([[1]], threads=0)),
         (TypeError, "text where a vector", lambda: docs.search("gold")),
-        (TypeError, "unexpected keyword", lambda: docs.search([1], where={"a": 1})),  # type: ignore[call-arg]
+        (TypeError, "unexpected keyword", lambda: docs.search([1], filter={"a": 1})),  # type: ignore[call-arg]
         (TypeError, "progress", lambda: docs.optimize(progress=5)),  # type: ignore[arg-type]
         (TypeError, "update takes", lambda: docs.update(1)),  # type: ignore[call-overload]
         (ValueError, "'metric'|metric", lambda: db.collection("x", dim=1, metric="manhattan")),  # type: ignore[arg-type]
