@@ -61,11 +61,11 @@ impl<'a, 'py> Rerank<'a, 'py> {
     }
 
     /// The hits in the order of the function's scores, the first of them.
-    pub(crate) fn apply(&self, py: Python<'py>, hits: Vec<Hit>) -> PyResult<PyHits> {
+    pub(crate) fn apply(&self, hits: Vec<Hit>) -> PyResult<PyHits> {
         if hits.is_empty() {
             return Ok(PyHits::new(hits));
         }
-        let scores = self.scores(PyHits::new(hits.clone()).into_pyobject(py)?, hits.len())?;
+        let scores = self.scores(PyHits::new(hits.clone()).into_pyobject(self.function.py())?, hits.len())?;
         let mut ranked: Vec<(Hit, f64)> = hits.into_iter().zip(scores).collect();
         // Stable: hits with equal scores stay in their order.
         ranked.sort_by(|(_, one), (_, other)| other.partial_cmp(one).unwrap_or(Ordering::Equal));

@@ -61,7 +61,7 @@ impl Asked<'_> {
         let asked = self.checked(rerank)?;
         let hits = detached(py, || asked.begin(collection.search())?.run())?;
         match rerank {
-            Some(rerank) => rerank.apply(py, hits),
+            Some(rerank) => rerank.apply(hits),
             None => Ok(PyHits::new(hits)),
         }
     }

@@ -49,12 +49,12 @@ fn named<'py>(option: &str, object: &Bound<'py, PyAny>) -> PyResult<Named<'py>> 
     names.map(|name| Ok((name_of(&name?)?, None))).collect()
 }
 
-/// The entries of the dict of settings that something was given.
-fn settings_in<'py>(what: &str, given: &Bound<'py, PyAny>) -> PyResult<Named<'py>> {
-    match given.cast::<PyMapping>() {
-        Ok(_) => named(what, given),
-        Err(_) => Err(wrong_type(format!("{what} is given a dict of settings, not {}", type_name(given)))),
-    }
+/// The settings in a dict of what is named so.
+fn settings_in<'py>(what: &str, given: &Bound<'py, PyAny>) -> PyResult<Vec<(String, Bound<'py, PyAny>)>> {
+    let Ok(settings) = given.cast::<PyMapping>() else {
+        return Err(wrong_type(format!("{what} is given a dict of settings, not {}", type_name(given))));
+    };
+    settings.items()?.iter().map(|setting| setting.extract()).collect()
 }
 
 /// The fields in the argument `text` of `Database.collection`.
@@ -74,14 +74,12 @@ fn text_field_in(name: String, given: &Bound<'_, PyAny>) -> PyResult<TextField> 
     let what = format!("text field '{name}'");
     let settings = settings_in(&what, given)?;
     // The analyzer first: the others change what it does.
-    let analyzer =
-        settings.iter().find(|(setting, _)| setting == "analyzer").and_then(|entry| entry.1.clone());
+    let analyzer = settings.iter().find(|(setting, _)| setting == "analyzer");
     let mut field = match analyzer {
-        Some(analyzer) => field.analyzer(&analyzer.extract::<String>()?).map_err(to_py)?,
+        Some((_, analyzer)) => field.analyzer(&analyzer.extract::<String>()?).map_err(to_py)?,
         None => field,
     };
     for (setting, value) in settings {
-        let Some(value) = value else { continue };
         field = match setting.as_str() {
             "analyzer" => field,
             "positions" => field.positions(value.extract()?),
@@ -171,7 +169,6 @@ fn highlight_in(name: &str, given: &Bound<'_, PyAny>) -> PyResult<Highlight> {
     let mut highlight = Highlight::default();
     let (mut before, mut after) = ("<b>".to_owned(), "</b>".to_owned());
     for (setting, value) in settings_in(&what, given)? {
-        let Some(value) = value else { continue };
         match setting.as_str() {
             "fragments" => highlight = highlight.fragments(value.extract()?).map_err(to_py)?,
             "fragment_bytes" => highlight = highlight.fragment_bytes(value.extract()?).map_err(to_py)?,

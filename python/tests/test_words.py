@@ -98,7 +98,7 @@ def test_a_vector_and_words_together(notes: lodedb.Collection) -> None:
     assert notes.search([1, 0], text="tin", fusion=lodedb.weighted(vector=0.1, text=0.9))[0].id == 3
     assert notes.search([1, 0], text="tin", fusion=lodedb.weighted(vector=0.9, text=0.1))[0].id == 1
     assert notes.search([1, 0], text="tin", fusion=lodedb.distribution(text=0))[0].id == 1
-    assert notes.search([1, 0], text="tin", fusion="weighted", where="year > 1850", k=1).ids == [3]
+    assert notes.search([1, 0], text="tin", fusion="weighted", where="year < 1850").ids == [1, 2]
     assert len(notes.search([1, 0], text="tin", fusion="distribution", depth=2, k=2)) == 2
     # Words that are nowhere leave the vectors' ranking.
     assert notes.search([1, 0], text="zebra").ids == notes.search([1, 0]).ids
@@ -155,7 +155,7 @@ def test_highlights(notes: lodedb.Collection) -> None:
 
     settings: dict[str, Any] = {"body": {"fragments": 1, "fragment_bytes": 12, "before": "[", "after": "]"}}
     (short,) = notes.search(text="washing gold", k=1, highlight=settings)[0].highlights["body"]
-    assert "[gold]" in short and len(short) <= 14
+    assert short == "[washes] [gold]"
     assert notes.search([1, 0], text="gold", highlight="body")[0].highlights["body"]
     assert notes.search([1, 0])[0].highlights == {} and notes.search([1, 0])[0].scores.keys() == {"vector"}
 
@@ -190,7 +190,7 @@ def test_rerank(notes: lodedb.Collection) -> None:
         (lodedb.ArgumentError, "rerank gave a NaN", lambda hits: [math.nan] * len(hits)),
         (TypeError, "rerank gave a NoneType|rerank gave .*None", lambda hits: None),
         (TypeError, "a number for each hit", lambda hits: ["a"] * len(hits)),
-        (ZeroDivisionError, "", lambda hits: [1 / 0]),
+        (ZeroDivisionError, "division", lambda hits: [1 / 0]),
     ]
     for error, message, function in failures:
         with pytest.raises(error, match=message):
@@ -236,15 +236,15 @@ def test_text_fields_and_their_analyzers(tmp_path: Path) -> None:
     settings: dict[str, Any] = {
         "title": "english",
         "code": "none",
-        "notes": {"analyzer": "german", "positions": False, "fold_accents": False},
-        "tags": {"stop_words": ["gold"], "max_term_bytes": 4},
+        "notes": {"analyzer": "german", "positions": False},
+        "tags": {"analyzer": "simple", "fold_accents": False, "stop_words": ["gold"], "max_term_bytes": 4},
     }
     with lodedb.open(path) as db:
         docs = db.collection("docs", dim=1, text=settings)
         assert (
             repr(docs) == "Collection('docs', dim=1, metric='cosine', text=['title', 'code', 'notes', 'tags'], len=0)"
         )
-        fields = {"title": "Mines", "code": "E-12 b", "notes": "Die Häuser", "tags": ["gold", "silverware"]}
+        fields = {"title": "Mines", "code": "E-12 b", "notes": "Die Häuser", "tags": ["gold", "silverware", "São"]}
         docs.upsert({"id": 1, "vector": [1], **fields})
     with lodedb.open(path) as db:
         for docs in (db["docs"], db.collection("docs", dim=1), db.collection("docs", dim=1, text=settings)):
@@ -252,9 +252,10 @@ def test_text_fields_and_their_analyzers(tmp_path: Path) -> None:
             assert len(docs.search(text='"E-12 b"', text_fields="code")) == 1
             assert len(docs.search(text="E-12", text_fields="code")) == 0
             assert len(docs.search(text="Häusern", text_fields="notes")) == 1
-            assert len(docs.search(text="Hausern", text_fields="notes")) == 0
             assert len(docs.search(text="gold", text_fields="tags")) == 0
             assert len(docs.search(text="silvery", text_fields="tags")) == 1
+            assert len(docs.search(text="são", text_fields="tags")) == 1
+            assert len(docs.search(text="sao", text_fields="tags")) == 0
         with pytest.raises(lodedb.SchemaError, match="its text fields are"):
             db.collection("docs", dim=1, text=["title"])
         with pytest.raises(lodedb.SchemaError, match="its text fields are"):
