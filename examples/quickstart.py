@@ -1,4 +1,4 @@
-"""The main job in one go: records into a file, searches, filters, updates, a reopening.
+"""The main job in one go: records into a file, searches, filters, words, updates, a reopening.
 
 `python examples/quickstart.py` works on a field guide of minerals that comes with the project.
 `python examples/quickstart.py FILE.jsonl` takes records of your own: one JSON object a line with an "id" (text or a
@@ -24,8 +24,9 @@ def field_guide() -> None:
     data = Path(__file__).parent / "data"
     with tempfile.TemporaryDirectory(prefix="lode-quickstart-") as folder:
         path = Path(folder) / "minerals.lode"
-        db, minerals = load(path, "minerals", read_lines(data / "minerals.jsonl"))
-        for question in read_lines(data / "questions.jsonl")[:5]:
+        db, minerals = load(path, "minerals", read_lines(data / "minerals.jsonl"), text=["name", "description"])
+        questions = read_lines(data / "questions.jsonl")[:5]
+        for question in questions:
             start = time.perf_counter()
             hits = minerals.search(question["vector"], k=3)
             print(f"\n{question['question']}  ({(time.perf_counter() - start) * 1e6:.0f} us)")
@@ -37,6 +38,7 @@ def field_guide() -> None:
         print_hits(minerals.search(gold["vector"], k=4)[1:])
 
         filtered(minerals, gold["vector"])
+        worded(minerals, questions[3])
 
         minerals.update("gold", {"seen_at": "Sutter's Mill, California"})
         deleted = minerals.delete(["pyrite", "chalcopyrite"])
@@ -64,6 +66,18 @@ def filtered(minerals: lodedb.Collection, vector: Any) -> None:
     print("Soft minerals are", ", ".join(f"{name} ({count})" for name, count in systems.items()))
 
 
+def worded(minerals: lodedb.Collection, question: dict[str, Any]) -> None:
+    """Words as a person types them, with the place where they were found; words and a vector together."""
+    typed = '"fool\'s gold" pyrite -copper'
+    print(f"\nThe words {typed}:")
+    short: Any = {"description": {"fragments": 1, "fragment_bytes": 80, "before": "[", "after": "]"}}
+    for hit in minerals.search(text=typed, k=3, highlight=short):
+        print(f"  {hit.score:.3f}  {hit['name']:<18} ...{''.join(hit.highlights['description'])}...")
+    print(f"\n{question['question']}  By vector and words:")
+    for hit in minerals.search(question["vector"], text=question["question"], k=3):
+        print(f"  {hit.score:.4f}  {hit['name']:<18} vector {hit.scores['vector']:.3f}, words {hit.scores['text']:.3f}")
+
+
 def own_records(file: Path) -> None:
     """Loads a user's records and looks for the neighbours of the first few."""
     records = read_lines(file)
@@ -76,12 +90,14 @@ def own_records(file: Path) -> None:
     print(f"\nThe database is {path} ({size(path)}).")
 
 
-def load(path: Path, name: str, records: list[dict[str, Any]]) -> tuple[lodedb.Database, lodedb.Collection]:
-    """Creates the database, or opens it, and puts the records in."""
+def load(
+    path: Path, name: str, records: list[dict[str, Any]], text: list[str] | None = None
+) -> tuple[lodedb.Database, lodedb.Collection]:
+    """Creates the database, or opens it, and puts the records in; the fields in `text` are searched for words."""
     dim = len(records[0]["vector"])
     start = time.perf_counter()
     db = lodedb.open(path)
-    collection = db.collection(name, dim=dim, metric="cosine")
+    collection = db.collection(name, dim=dim, metric="cosine", text=text)
     count = collection.upsert(records)
     millis = (time.perf_counter() - start) * 1e3
     print(f"{count} records of {dim} dimensions are durable in {path}, after {millis:.1f} ms.")

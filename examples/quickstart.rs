@@ -1,10 +1,12 @@
-//! The main job in one go: records into a file, searches, filters, updates, a reopening.
+//! The main job in one go: records into a file, searches, filters, words, updates, a reopening.
 //!
 //! `cargo run --release --example quickstart` works on a field guide of minerals that comes with the project.
 //! `cargo run --release --example quickstart -- FILE.jsonl` takes records of your own: one JSON object a line with an
 //! "id" (text or a whole number), a "vector" (numbers) and whatever fields you like. It writes FILE.lode beside it.
 
-use lodedb::{Collection, Database, Fields, Hit, Metric, Record, RecordId, Schema, Value, Vector, field};
+use lodedb::{
+    Collection, Database, Fields, Highlight, Hit, Metric, Record, RecordId, Schema, Value, Vector, field,
+};
 use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -26,10 +28,10 @@ fn field_guide() -> Result<()> {
     std::fs::create_dir_all(&folder)?;
     let path = folder.join("minerals.lode");
 
-    let (db, minerals) = load(&path, "minerals", records)?;
-    for line in std::fs::read_to_string(data.join("questions.jsonl"))?.lines().take(5) {
-        let question: serde_json::Value = serde_json::from_str(line)?;
-        ask(&minerals, question["question"].as_str().unwrap_or("?"), vector_in(&question["vector"])?)?;
+    let (db, minerals) = load(&path, "minerals", records, &["name", "description"])?;
+    let questions = read_questions(&data.join("questions.jsonl"))?;
+    for (question, vector) in &questions {
+        ask(&minerals, question, vector)?;
     }
 
     println!("\nGold, and what is like it:");
@@ -38,6 +40,7 @@ fn field_guide() -> Result<()> {
     print_hits(&minerals.search().vector(vector).k(4).run()?[1..])?;
 
     filtered(&minerals, vector)?;
+    worded(&minerals, &questions[3])?;
 
     minerals.update("gold", Fields::from_iter([("seen_at", Value::from("Sutter's Mill, California"))]))?;
     let deleted = minerals.delete(["pyrite", "chalcopyrite"])?;
@@ -75,12 +78,32 @@ fn filtered(minerals: &Collection, vector: &Vector) -> Result<()> {
     Ok(())
 }
 
+/// Words as a person types them, with the place where they were found; words and a vector together.
+fn worded(minerals: &Collection, (question, vector): &(String, Vec<f32>)) -> Result<()> {
+    let typed = "\"fool's gold\" pyrite -copper";
+    println!("\nThe words {typed}:");
+    let short = Highlight::default().fragments(1)?.fragment_bytes(80)?.marks("[", "]");
+    for hit in minerals.search().text(typed).k(3).highlight("description", short).run()? {
+        let (name, found) = (hit.fields()?["name"].to_string(), &hit.highlights()[0].1);
+        let found = found.first().map_or("", |fragment| fragment.marked.as_str());
+        println!("  {:.3}  {name:<18} ...{found}...", hit.score());
+    }
+    println!("\n{question}  By vector and words:");
+    for hit in minerals.search().vector(vector.as_slice()).text(question).k(3).run()? {
+        let name = hit.fields()?["name"].to_string();
+        let parts: Vec<String> =
+            hit.scores().iter().map(|(part, score)| format!("{part} {score:.3}")).collect();
+        println!("  {:.4}  {name:<18} {}", hit.score(), parts.join(", "));
+    }
+    Ok(())
+}
+
 /// Loads a user's records and looks for the neighbours of the first few.
 fn own_records(file: &Path) -> Result<()> {
     let records = read_records(file)?;
     let first: Vec<RecordId> = records.iter().take(3).map(|record| record.id().clone()).collect();
     let path: PathBuf = file.with_extension("lode");
-    let (db, collection) = load(&path, "records", records)?;
+    let (db, collection) = load(&path, "records", records, &[])?;
     for id in first {
         let record = collection.get(&id)?.ok_or("it was put in")?;
         let vector = record.get_vector("vector").ok_or("each record has a vector")?;
@@ -93,19 +116,21 @@ fn own_records(file: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Creates the database, or opens it, and puts the records in.
-fn load(path: &Path, name: &str, records: Vec<Record>) -> Result<(Database, Collection)> {
+/// Creates the database, or opens it, and puts the records in; the fields in `text` are searched for words.
+fn load(path: &Path, name: &str, records: Vec<Record>, text: &[&str]) -> Result<(Database, Collection)> {
     let dim = records.first().and_then(|record| record.get_vector("vector")).ok_or("no records")?.dim();
     let start = Instant::now();
     let db = Database::open(path)?;
-    let collection = db.collection(name, Schema::new(dim).metric(Metric::Cosine))?;
+    let schema =
+        text.iter().fold(Schema::new(dim).metric(Metric::Cosine), |schema, field| schema.text(*field));
+    let collection = db.collection(name, schema)?;
     let count = collection.upsert(records)?;
     let millis = start.elapsed().as_secs_f64() * 1e3;
     println!("{count} records of {dim} dimensions are durable in {}, after {millis:.1} ms.", path.display());
     Ok((db, collection))
 }
 
-fn ask(collection: &Collection, question: &str, vector: Vec<f32>) -> Result<()> {
+fn ask(collection: &Collection, question: &str, vector: &[f32]) -> Result<()> {
     let start = Instant::now();
     let hits = collection.search().vector(vector).k(3).run()?;
     println!("\n{question}  ({} us)", start.elapsed().as_micros());
@@ -125,6 +150,15 @@ fn print_hits(hits: &[Hit]) -> Result<()> {
         );
     }
     Ok(())
+}
+
+/// The first questions of the field guide, and their vectors.
+fn read_questions(path: &Path) -> Result<Vec<(String, Vec<f32>)>> {
+    let question = |line: &str| {
+        let question: serde_json::Value = serde_json::from_str(line)?;
+        Ok((question["question"].as_str().unwrap_or("?").to_owned(), vector_in(&question["vector"])?))
+    };
+    std::fs::read_to_string(path)?.lines().take(5).map(question).collect()
 }
 
 /// Records from a file with one JSON object a line.

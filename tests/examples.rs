@@ -39,6 +39,9 @@ fn quickstart_answers_questions_about_minerals() {
         "Halite",
         "Proustite",
         "Soft minerals are",
+        "The words \"fool's gold\"",
+        "[Fool's] [gold]",
+        "By vector and words:",
         "Reopened",
         "Verified",
     ] {

@@ -12,20 +12,24 @@ use crate::filter::Doomed;
 use crate::filter::filter_from_python;
 use crate::hits::PyHits;
 use crate::hits::escaped;
+use crate::options::Condition;
+use crate::options::Effort;
+use crate::options::Grouping;
+use crate::options::SearchOptions;
 use crate::process::Listener;
 use crate::process::Owned;
 use crate::process::detached;
 use crate::process::not_pickled;
 use crate::process::watched;
 use crate::query;
-use crate::query::Condition;
-use crate::query::Effort;
-use crate::query::Grouping;
-use crate::query::SearchOptions;
+use crate::rerank::Rerank;
 use crate::scan::PyScan;
 use crate::scan::ScanOptions;
+use crate::search::Asked;
+use crate::search::Ranking;
 use crate::stats::collection_stats;
 use crate::stats::facets_out;
+use crate::text::Words;
 use crate::turn::Turn;
 use crate::values::id_in;
 use crate::values::ids_in;
@@ -113,17 +117,50 @@ impl PyCollection {
         }
     }
 
+    /// The vectors of one search: none, one, or a dict of several by name.
+    fn vectors(
+        &self,
+        given: Option<&Bound<'_, PyAny>>,
+        using: Option<&str>,
+    ) -> PyResult<Vec<(&str, Vector)>> {
+        let Some(given) = given else {
+            return match using {
+                Some(_) => Err(argument("using= says which vector is compared, and this search has none")),
+                None => Ok(Vec::new()),
+            };
+        };
+        let Ok(several) = given.cast::<PyDict>() else {
+            let schema = self.searched(using)?;
+            return Ok(vec![(schema.name(), self.query(given, schema)?)]);
+        };
+        if using.is_some() {
+            return Err(argument("using= names one vector: leave it out with a dict of several"));
+        }
+        if several.is_empty() {
+            return Err(argument("option 'vector': a dict without a vector"));
+        }
+        let named = |(name, vector): (Bound<'_, PyAny>, Bound<'_, PyAny>)| {
+            let schema = self.vector_named(&name.extract::<String>()?, "the vectors are")?;
+            Ok((schema.name(), self.query(&vector, schema)?))
+        };
+        // A copy, because what is called to read a vector may change the dict.
+        several.copy()?.iter().map(named).collect()
+    }
+
     /// The vector that a search means: the one named, the only one, or the one called `vector`.
     fn searched(&self, using: Option<&str>) -> PyResult<&VectorSchema> {
-        let vectors = self.schema.vectors();
-        let name = using.unwrap_or("vector");
-        match (vectors, using) {
+        match (self.schema.vectors(), using) {
             ([only], None) => Ok(only),
-            _ => vectors.iter().find(|vector| vector.name() == name).ok_or_else(|| {
-                let names: Vec<&str> = vectors.iter().map(VectorSchema::name).collect();
-                argument(format!("no vector '{name}'; using= is one of {}", names.join(", ")))
-            }),
+            _ => self.vector_named(using.unwrap_or("vector"), "using= is one of"),
         }
+    }
+
+    fn vector_named(&self, name: &str, there_are: &str) -> PyResult<&VectorSchema> {
+        let vectors = self.schema.vectors();
+        vectors.iter().find(|vector| vector.name() == name).ok_or_else(|| {
+            let names: Vec<&str> = vectors.iter().map(VectorSchema::name).collect();
+            argument(format!("no vector '{name}'; {there_are} {}", names.join(", ")))
+        })
     }
 }
 
@@ -271,7 +308,12 @@ impl PyCollection {
         detached(py, || collection.len())
     }
 
-    /// The `k` records nearest to `vector`, the best first; fewer only where fewer pass `where`.
+    /// The `k` records nearest to `vector`, or with the words of `text`, or both, the best first; fewer only where fewer
+    /// match.
+    ///
+    /// `vector` is an array; a text to make a vector of, with `embed`; or a dict of several vectors by name. `text` is what a
+    /// person types: `gold mine` (any of the words, the more the better), `+gold -coal` (must, must not be there), `"sluice
+    /// box"` or `"sluice box"~2` (together, or so far from it), `prosp*`, `mininng~` (misspelt), `title:gold`, `gold^2`.
     ///
     /// `where` is a filter: a dict of operators, a string, or an expression of `lodedb.F`. However few or many records
     /// pass, the hits are `min(k, matches)`, at the recall of a search without it. A field that no record has is an
@@ -285,13 +327,26 @@ impl PyCollection {
     /// place, is how many candidates the graph keeps, 1 to 65,536: more find more and take longer. `exact` scores
     /// every record instead.
     ///
+    /// Words are searched for in all text fields, or in `text_fields`: names, or a dict of how much each counts. Their scores are
+    /// BM25's, with `k1` (1.2) and `b` (0.75). `highlight` names text fields whose best fragments hits have with the words
+    /// marked, as `hit.highlights`; or is a dict of settings of each: `fragments` (3), `fragment_bytes` (160), `before` and
+    /// `after` ("<b>" and "</b>").
+    ///
+    /// A search of several parts makes one ranking of theirs by `fusion`: "rrf" (reciprocal ranks, the default), or what
+    /// `lodedb.rrf`, `weighted` and `distribution` give. `hit.score` is the fused value then, and `hit.scores` has those of the
+    /// parts. `diversity`, 0 to 1, is how unlike hits are to be (maximal marginal relevance). `depth` is how many
+    /// candidates each part gives to these: `max(4 * k, 100)` unless said otherwise.
+    ///
+    /// `rerank` is a function of the best `rerank_depth` (`max(4 * k, 100)`) hits, as `Hits`, to a score for each: hits come in
+    /// their order then, `k` of them.
+    ///
     /// Raises FilterError, DimensionError, ArgumentError.
     ///
     /// >>> db = lodedb.open(":memory:")
-    /// >>> notes = db.collection("notes", dim=2)
+    /// >>> notes = db.collection("notes", dim=2, text=["body"])
     /// >>> notes.upsert([
-    /// ...     {"id": "east", "vector": [1, 0], "year": 1849, "tags": ["gold"]},
-    /// ...     {"id": "north", "vector": [0, 1], "year": 1851, "tags": ["gold", "tin"]},
+    /// ...     {"id": "east", "vector": [1, 0], "year": 1849, "tags": ["gold"], "body": "A sluice box washes gold."},
+    /// ...     {"id": "north", "vector": [0, 1], "year": 1851, "tags": ["gold", "tin"], "body": "Rivers carry gold and tin."},
     /// ... ])
     /// 2
     /// >>> notes.search([1.0, 0.0], k=1)
@@ -305,17 +360,28 @@ impl PyCollection {
     /// ['north']
     /// >>> notes.search([1.0, 0.0], k=None, min_score=0.5).ids
     /// ['east']
+    /// >>> notes.search(text="gold +river", highlight=["body"])[0].highlights
+    /// {'body': ['<b>Rivers</b> carry <b>gold</b> and tin.']}
+    /// >>> hits = notes.search([1.0, 0.0], text="tin", fusion=lodedb.weighted(vector=0.3, text=0.7))
+    /// >>> hits[0].id, hits[0].scores["vector"], hits[1].scores["text"]
+    /// ('north', 0.0, 0.0)
+    /// >>> notes.search([1.0, 0.0], rerank=lambda hits: [hit["year"] for hit in hits])
+    /// Hits([Hit(id='north', score=1851.0000), Hit(id='east', score=1849.0000)])
     #[expect(clippy::too_many_arguments, reason = "keywords, seen from Python")]
     #[pyo3(
-        signature = (vector, *, k=Some(10), r#where=None, allow_unknown_fields=false, min_score=None, group_by=None,
-            group_size=1, using=None, recall=None, ef=None, exact=false),
-        text_signature = "($self, vector, *, k=10, where=None, allow_unknown_fields=False, min_score=None, \
-            group_by=None, group_size=1, using=None, recall=None, ef=None, exact=False)"
+        signature = (vector=None, *, text=None, k=Some(10), r#where=None, allow_unknown_fields=false, min_score=None,
+            group_by=None, group_size=1, using=None, recall=None, ef=None, exact=false, text_fields=None, k1=None,
+            b=None, highlight=None, fusion=None, depth=None, diversity=None, rerank=None, rerank_depth=None),
+        text_signature = "($self, vector=None, *, text=None, k=10, where=None, allow_unknown_fields=False, \
+            min_score=None, group_by=None, group_size=1, using=None, recall=None, ef=None, exact=False, \
+            text_fields=None, k1=None, b=None, highlight=None, fusion=None, depth=None, diversity=None, rerank=None, \
+            rerank_depth=None)"
     )]
     fn search(
         &self,
         py: Python<'_>,
-        vector: &Bound<'_, PyAny>,
+        vector: Option<&Bound<'_, PyAny>>,
+        text: Option<String>,
         k: Option<usize>,
         r#where: Option<&Bound<'_, PyAny>>,
         allow_unknown_fields: bool,
@@ -326,25 +392,31 @@ impl PyCollection {
         recall: Option<f32>,
         ef: Option<usize>,
         exact: bool,
+        text_fields: Option<&Bound<'_, PyAny>>,
+        k1: Option<f32>,
+        b: Option<f32>,
+        highlight: Option<&Bound<'_, PyAny>>,
+        fusion: Option<&Bound<'_, PyAny>>,
+        depth: Option<usize>,
+        diversity: Option<f32>,
+        rerank: Option<&Bound<'_, PyAny>>,
+        rerank_depth: Option<usize>,
     ) -> PyResult<PyHits> {
-        let schema = self.searched(using)?;
-        let options = SearchOptions {
-            vector: schema.name(),
-            k,
-            effort: Effort::of(ef, recall)?,
-            exact,
-            condition: Condition::of(r#where, allow_unknown_fields)?,
-            min_score,
-            grouping: Grouping::of(group_by, group_size)?,
+        let condition = Condition::of(r#where, allow_unknown_fields)?;
+        let (effort, grouping) = (Effort::of(ef, recall)?, Grouping::of(group_by, group_size)?);
+        let rerank = Rerank::of(rerank, rerank_depth, k)?;
+        let asked = Asked {
+            words: Words::of(text, text_fields, (k1, b), highlight)?,
+            ranking: Ranking::of(fusion, depth, diversity)?,
+            options: SearchOptions { k, effort, exact, condition, min_score, grouping },
+            vectors: self.vectors(vector, using)?,
         };
-        let vector = self.query(vector, schema)?;
-        let collection = self.collection.get()?;
-        let hits = detached(py, || options.begin(collection.search(), vector).run())?;
-        Ok(PyHits::new(hits))
+        asked.run(py, self.collection.get()?, rerank.as_ref())
     }
 
     /// Runs the search that `search` runs with the same arguments, and tells how: the way taken through each segment, what
-    /// the filter left, and the time it took. Printed, it is a tree.
+    /// the filter left, and the time it took. Printed, it is a tree. `rerank` is not called: the hits are those that it would be
+    /// given.
     ///
     /// >>> db = lodedb.open(":memory:")
     /// >>> notes = db.collection("notes", dim=1)
@@ -357,15 +429,19 @@ impl PyCollection {
     /// ['rows']
     #[expect(clippy::too_many_arguments, reason = "keywords, seen from Python")]
     #[pyo3(
-        signature = (vector, *, k=Some(10), r#where=None, allow_unknown_fields=false, min_score=None, group_by=None,
-            group_size=1, using=None, recall=None, ef=None, exact=false),
-        text_signature = "($self, vector, *, k=10, where=None, allow_unknown_fields=False, min_score=None, \
-            group_by=None, group_size=1, using=None, recall=None, ef=None, exact=False)"
+        signature = (vector=None, *, text=None, k=Some(10), r#where=None, allow_unknown_fields=false, min_score=None,
+            group_by=None, group_size=1, using=None, recall=None, ef=None, exact=false, text_fields=None, k1=None,
+            b=None, highlight=None, fusion=None, depth=None, diversity=None, rerank=None, rerank_depth=None),
+        text_signature = "($self, vector=None, *, text=None, k=10, where=None, allow_unknown_fields=False, \
+            min_score=None, group_by=None, group_size=1, using=None, recall=None, ef=None, exact=False, \
+            text_fields=None, k1=None, b=None, highlight=None, fusion=None, depth=None, diversity=None, rerank=None, \
+            rerank_depth=None)"
     )]
     fn explain(
         &self,
         py: Python<'_>,
-        vector: &Bound<'_, PyAny>,
+        vector: Option<&Bound<'_, PyAny>>,
+        text: Option<String>,
         k: Option<usize>,
         r#where: Option<&Bound<'_, PyAny>>,
         allow_unknown_fields: bool,
@@ -376,20 +452,26 @@ impl PyCollection {
         recall: Option<f32>,
         ef: Option<usize>,
         exact: bool,
+        text_fields: Option<&Bound<'_, PyAny>>,
+        k1: Option<f32>,
+        b: Option<f32>,
+        highlight: Option<&Bound<'_, PyAny>>,
+        fusion: Option<&Bound<'_, PyAny>>,
+        depth: Option<usize>,
+        diversity: Option<f32>,
+        rerank: Option<&Bound<'_, PyAny>>,
+        rerank_depth: Option<usize>,
     ) -> PyResult<PyExplain> {
-        let schema = self.searched(using)?;
-        let options = SearchOptions {
-            vector: schema.name(),
-            k,
-            effort: Effort::of(ef, recall)?,
-            exact,
-            condition: Condition::of(r#where, allow_unknown_fields)?,
-            min_score,
-            grouping: Grouping::of(group_by, group_size)?,
+        let condition = Condition::of(r#where, allow_unknown_fields)?;
+        let (effort, grouping) = (Effort::of(ef, recall)?, Grouping::of(group_by, group_size)?);
+        let rerank = Rerank::of(rerank, rerank_depth, k)?;
+        let asked = Asked {
+            words: Words::of(text, text_fields, (k1, b), highlight)?,
+            ranking: Ranking::of(fusion, depth, diversity)?,
+            options: SearchOptions { k, effort, exact, condition, min_score, grouping },
+            vectors: self.vectors(vector, using)?,
         };
-        let vector = self.query(vector, schema)?;
-        let collection = self.collection.get()?;
-        let explain = detached(py, || options.begin(collection.search(), vector).explain())?;
+        let explain = asked.explain(py, self.collection.get()?, rerank.as_ref())?;
         Ok(PyExplain::new(explain))
     }
 
@@ -429,7 +511,6 @@ impl PyCollection {
     ) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyAny>)> {
         let schema = self.searched(using)?;
         let options = SearchOptions {
-            vector: schema.name(),
             k: Some(k),
             effort: Effort::of(ef, recall)?,
             exact,
@@ -438,7 +519,7 @@ impl PyCollection {
             grouping: Grouping::of(group_by, group_size)?,
         };
         let queries = self.queries(vectors, schema)?;
-        query::search_many(py, self.collection.get()?, &queries, options, threads)
+        query::search_many(py, self.collection.get()?, (schema.name(), &queries), options, threads)
     }
 
     /// The share of the true `k` nearest that searches find, measured: whether `recall` is kept, what `ef` gives.
@@ -466,8 +547,8 @@ impl PyCollection {
         recall: Option<f32>,
         ef: Option<usize>,
     ) -> PyResult<f64> {
+        let vector = self.searched(using)?.name();
         let options = SearchOptions {
-            vector: self.searched(using)?.name(),
             k: Some(k),
             effort: Effort::of(ef, recall)?,
             exact: false,
@@ -475,7 +556,7 @@ impl PyCollection {
             min_score: None,
             grouping: None,
         };
-        query::measure_recall(py, self.collection.get()?, options, sample)
+        query::measure_recall(py, self.collection.get()?, vector, options, sample)
     }
 
     /// Number of records that pass `where` (as in `search`); without it, of all, as `len` gives it. Raises FilterError.
@@ -606,7 +687,12 @@ impl PyCollection {
                 format!("vectors={{{}}}", vectors.collect::<Vec<_>>().join(", "))
             }
         };
-        Ok(format!("Collection('{}', {vectors}, len={})", collection.name(), thousands(len)))
+        let names = self.schema.text_fields().iter().map(|field| format!("'{}'", field.name()));
+        let text = match names.collect::<Vec<_>>() {
+            names if names.is_empty() => String::new(),
+            names => format!(", text=[{}]", names.join(", ")),
+        };
+        Ok(format!("Collection('{}', {vectors}{text}, len={})", collection.name(), thousands(len)))
     }
 }
 

@@ -9,6 +9,7 @@ use crate::process::detached;
 use crate::process::not_pickled;
 use crate::process::watched;
 use crate::stats::database_stats;
+use crate::text::text_fields_in;
 use crate::transaction::PyTransaction;
 use crate::turn::Turn;
 use crate::values::id_kind_in;
@@ -110,6 +111,12 @@ impl PyDatabase {
     /// thoroughly it is built. Every field is indexed, but for those (names, or dotted paths) in `unindexed`: filters
     /// on them read the records one by one, and it saves room where values are all different.
     ///
+    /// `text` names the fields that are searched for words: `["title", "body"]`, as English, or a dict with the way of each:
+    /// "english" (the default: words, folded, without stop words, stemmed), another language such as "german", "simple"
+    /// (words, folded: for names), "none" (the value as it is: for codes), or a dict of `analyzer`, `positions` (True; phrases
+    /// need them, and they are about half of the index), `fold_accents` (True), `stop_words` and `max_term_bytes` (255). Values
+    /// are texts or lists of texts.
+    ///
     /// `quantization` says in which form vectors are searched before the best are scored exactly: "sq7" a byte a
     /// dimension, "sq4" half a byte, "rabitq" a bit, "none" floats; "auto", the default, picks "sq7" or "sq4" by the
     /// number of dimensions and records. Smaller forms take less memory and are less exact. Binary vectors are
@@ -123,9 +130,11 @@ impl PyDatabase {
     /// >>> db = lodedb.open(":memory:")
     /// >>> db.collection("pages", vectors={"text": 384, "image": {"dim": 512, "metric": "dot"}})
     /// Collection('pages', vectors={'text': {'dim': 384, 'metric': 'cosine'}, 'image': {'dim': 512, 'metric': 'dot'}}, len=0)
+    /// >>> db.collection("notes", dim=384, text={"title": "english", "code": "none", "body": {"analyzer": "german"}})
+    /// Collection('notes', dim=384, metric='cosine', text=['title', 'code', 'body'], len=0)
     #[expect(clippy::too_many_arguments, reason = "keywords, seen from Python")]
     #[pyo3(signature = (name, dim=None, *, metric=None, dtype=None, quantization=None, vectors=None, id_type=None,
-        unindexed=None, m=None, ef_construction=None, embed=None, embed_field="text"))]
+        text=None, unindexed=None, m=None, ef_construction=None, embed=None, embed_field="text"))]
     fn collection(
         &self,
         py: Python<'_>,
@@ -136,6 +145,7 @@ impl PyDatabase {
         quantization: Option<&str>,
         vectors: Option<&Bound<'_, PyDict>>,
         id_type: Option<&str>,
+        text: Option<&Bound<'_, PyAny>>,
         unindexed: Option<Vec<String>>,
         m: Option<usize>,
         ef_construction: Option<usize>,
@@ -147,8 +157,8 @@ impl PyDatabase {
             dtype: dtype.map_or(Ok(Dtype::default()), parsed)?,
             quantization: quantization.map_or(Ok(Quantization::default()), parsed)?,
         };
-        let texts = [metric, dtype, quantization, id_type].iter().any(Option::is_some);
-        let declares = texts || unindexed.is_some() || m.is_some() || ef_construction.is_some();
+        let words = [metric, dtype, quantization, id_type].iter().any(Option::is_some) || text.is_some();
+        let declares = words || unindexed.is_some() || m.is_some() || ef_construction.is_some();
         let schema = match (dim, vectors) {
             (Some(_), Some(_)) => return Err(argument("give dim= for one vector or vectors= for several")),
             (None, None) if declares => {
@@ -164,6 +174,9 @@ impl PyDatabase {
         graph = m.map_or(graph, |m| graph.with_m(m));
         graph = ef_construction.map_or(graph, |ef| graph.with_ef_construction(ef));
         let mut schema = schema.graph(graph).unindexed(unindexed.unwrap_or_default());
+        if let Some(text) = text {
+            schema = text_fields_in(text)?.into_iter().fold(schema, Schema::text);
+        }
         if let Some(id_type) = id_type {
             schema = schema.id_kind(id_kind_in(id_type)?);
         }

@@ -42,7 +42,8 @@ impl Embed {
     pub(crate) fn texts(&self, texts: &Bound<'_, PyList>, schema: &VectorSchema) -> PyResult<Matrix> {
         let Self::Function { function, .. } = self else {
             return Err(wrong_type(
-                "text where a vector is needed: open the collection with embed= to have vectors made of text",
+                "text where a vector is needed: open the collection with embed= to have vectors made of text, or search for \
+                 words by text=",
             ));
         };
         let py = texts.py();

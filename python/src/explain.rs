@@ -67,6 +67,18 @@ impl PyExplain {
         PyList::new(py, segments.collect::<PyResult<Vec<_>>>()?)
     }
 
+    /// How words were searched for: `found` candidates, and `time` in seconds; None where they were not.
+    #[getter]
+    fn words<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyDict>>> {
+        let words = self.explain.words.as_ref().map(|words| {
+            let dict = PyDict::new(py);
+            dict.set_item("found", words.found)?;
+            dict.set_item("time", words.time.as_secs_f64())?;
+            Ok(dict)
+        });
+        words.transpose()
+    }
+
     /// Seconds to evaluate the filter. Answers to the latest filters are kept, so that a repeated one takes none.
     #[getter]
     fn filter_time(&self) -> f64 {

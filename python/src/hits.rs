@@ -4,6 +4,7 @@ use crate::batch::row_out;
 use crate::errors::wrong_type;
 use crate::process::Owned;
 use crate::process::detached;
+use crate::text::highlights_out;
 use crate::values::fields_out;
 use crate::values::id_out;
 use crate::values::value_out;
@@ -35,11 +36,38 @@ use std::collections::BTreeSet;
 #[pyclass(frozen, module = "lodedb", name = "Hits", sequence)]
 pub(crate) struct PyHits {
     hits: Owned<Vec<Hit>>,
+    /// Scores that were given to the hits afterwards; empty where none were.
+    reranked: Vec<f64>,
 }
 
 impl PyHits {
     pub(crate) fn new(hits: Vec<Hit>) -> Self {
-        Self { hits: Owned::new(hits) }
+        Self { hits: Owned::new(hits), reranked: Vec::new() }
+    }
+
+    /// Hits with scores that were given to them afterwards.
+    pub(crate) fn reranked(hits: Vec<(Hit, f64)>) -> Self {
+        let (hits, reranked) = hits.into_iter().unzip();
+        Self { hits: Owned::new(hits), reranked }
+    }
+
+    /// The hits at these places.
+    fn picked(&self, places: impl Iterator<Item = usize>) -> PyResult<Self> {
+        let hits = self.hits.get()?;
+        match self.reranked.is_empty() {
+            true => Ok(Self::new(places.map(|at| hits[at].clone()).collect())),
+            false => Ok(Self::reranked(places.map(|at| (hits[at].clone(), self.reranked[at])).collect())),
+        }
+    }
+
+    /// Each hit for Python.
+    fn each(&self) -> PyResult<impl Iterator<Item = PyHit>> {
+        let hits = self.hits.get()?.iter().enumerate();
+        Ok(hits.map(|(at, hit)| PyHit::new(hit.clone(), self.reranked.get(at).copied())))
+    }
+
+    fn score(&self, at: usize, hit: &Hit) -> f64 {
+        self.reranked.get(at).copied().unwrap_or_else(|| hit.score().into())
     }
 }
 
@@ -53,22 +81,20 @@ impl PyHits {
         let hits = self.hits.get()?;
         if let Ok(slice) = index.cast::<PySlice>() {
             let range = slice.indices(hits.len().cast_signed())?;
-            let picked = (0..range.slicelength).map(|i| {
-                let at = range.start + range.step * i.cast_signed();
-                hits[at.cast_unsigned()].clone()
-            });
-            return PyHits::new(picked.collect()).into_bound_py_any(py);
+            let places =
+                (0..range.slicelength).map(|i| (range.start + range.step * i.cast_signed()).cast_unsigned());
+            return self.picked(places)?.into_bound_py_any(py);
         }
         let index: isize = index.extract()?;
         let at = if index < 0 { index + hits.len().cast_signed() } else { index };
-        match usize::try_from(at).ok().and_then(|at| hits.get(at)) {
-            Some(hit) => PyHit::new(hit.clone()).into_bound_py_any(py),
+        match usize::try_from(at).ok().and_then(|at| Some((hits.get(at)?, self.reranked.get(at)))) {
+            Some((hit, score)) => PyHit::new(hit.clone(), score.copied()).into_bound_py_any(py),
             None => Err(PyIndexError::new_err(format!("hit {index} of {}", hits.len()))),
         }
     }
 
     fn __iter__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyIterator>> {
-        let hits = self.hits.get()?.iter().map(|hit| Py::new(py, PyHit::new(hit.clone())));
+        let hits = self.each()?.map(|hit| Py::new(py, hit));
         PyList::new(py, hits.collect::<PyResult<Vec<_>>>()?)?.try_iter()
     }
 
@@ -79,13 +105,14 @@ impl PyHits {
         PyList::new(py, ids.collect::<PyResult<Vec<_>>>()?)
     }
 
-    /// The scores: larger is better with every metric.
+    /// The scores: larger is better with every metric, with words, and with both.
     #[getter]
     fn scores<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray1<f32>>> {
-        Ok(PyArray1::from_iter(py, self.hits.get()?.iter().map(Hit::score)))
+        let hits = self.hits.get()?.iter().enumerate();
+        Ok(PyArray1::from_iter(py, hits.map(|(at, hit)| self.score(at, hit) as f32)))
     }
 
-    /// The distances: 1 - cosine, minus the dot product, the Euclidean distance, or the bits that differ.
+    /// The distances: 1 - cosine, minus the dot product, the Euclidean distance, or the bits that differ; NaN for words alone.
     #[getter]
     fn distances<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray1<f32>>> {
         Ok(PyArray1::from_iter(py, self.hits.get()?.iter().map(Hit::distance)))
@@ -145,7 +172,8 @@ impl PyHits {
     }
 
     fn __repr__(&self) -> PyResult<String> {
-        let hits: Vec<String> = self.hits.get()?.iter().map(repr).collect();
+        let hits = self.hits.get()?.iter().enumerate();
+        let hits: Vec<String> = hits.map(|(at, hit)| repr(hit, self.score(at, hit))).collect();
         Ok(format!("Hits([{}])", hits.join(", ")))
     }
 }
@@ -154,18 +182,20 @@ impl PyHits {
 #[pyclass(frozen, module = "lodedb", name = "Hit")]
 pub(crate) struct PyHit {
     hit: Owned<Hit>,
+    /// The score that was given to it afterwards.
+    reranked: Option<f64>,
     fields: PyOnceLock<Py<PyDict>>,
 }
 
 impl PyHit {
-    fn new(hit: Hit) -> Self {
-        Self { hit: Owned::new(hit), fields: PyOnceLock::new() }
+    fn new(hit: Hit, reranked: Option<f64>) -> Self {
+        Self { hit: Owned::new(hit), reranked, fields: PyOnceLock::new() }
     }
 }
 
-fn repr(hit: &Hit) -> String {
+fn repr(hit: &Hit, score: f64) -> String {
     // Adding zero makes a negative zero, which is what no distance is as a score, a plain one.
-    format!("Hit(id={}, score={:.4})", hit.id(), hit.score() + 0.0)
+    format!("Hit(id={}, score={:.4})", hit.id(), score + 0.0)
 }
 
 fn not_pickled_hits() -> PyErr {
@@ -197,11 +227,37 @@ impl PyHit {
 
     /// How good the hit is; larger is better.
     #[getter]
-    fn score(&self) -> PyResult<f32> {
-        Ok(self.hit.get()?.score())
+    fn score(&self) -> PyResult<f64> {
+        let hit = self.hit.get()?;
+        Ok(self.reranked.unwrap_or_else(|| hit.score().into()))
     }
 
-    /// How far the record's vector is from the query; smaller is nearer.
+    /// What the record scores in each part of the search: `vector` and `text`, or the names of vectors where there are
+    /// several, and `rerank`. A part that did not find the record has its score as well; words that do not match have 0.
+    #[getter]
+    fn scores<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let scores = PyDict::new(py);
+        for (part, score) in self.hit.get()?.scores() {
+            scores.set_item(part, score)?;
+        }
+        if let Some(score) = self.reranked {
+            scores.set_item("rerank", score)?;
+        }
+        Ok(scores)
+    }
+
+    /// By field that `highlight=` named, the best fragments of its text, the best first; none where no word was found.
+    #[getter]
+    fn highlights<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let hit = self.hit.get()?;
+        if hit.highlights().is_empty() {
+            return Ok(PyDict::new(py));
+        }
+        let fields = detached(py, || hit.fields())?;
+        highlights_out(py, hit, &fields)
+    }
+
+    /// How far the record's vector is from the query; smaller is nearer. With several vectors, the first; NaN for words alone.
     #[getter]
     fn distance(&self) -> PyResult<f32> {
         Ok(self.hit.get()?.distance())
@@ -234,6 +290,6 @@ impl PyHit {
     }
 
     fn __repr__(&self) -> PyResult<String> {
-        Ok(repr(self.hit.get()?))
+        Ok(repr(self.hit.get()?, self.score()?))
     }
 }

@@ -3,7 +3,8 @@
 //! ```text
 //! database collection transaction         classes as Python sees them
 //! hits  scan  explain                     what reading gives
-//! query                                   what a search is asked for, alone and in batches
+//! search  text  fusion  rerank  options   what a search is asked for
+//! query                                   searches in batches
 //! batch  arrow  vectors  values  embed    records, tables, arrays, field values in and out
 //! filter                                  conditions: dicts, strings and expressions in
 //! process  turn  errors  stats            where work runs detached, who may write, exceptions
@@ -17,11 +18,16 @@ mod embed;
 mod errors;
 mod explain;
 mod filter;
+mod fusion;
 mod hits;
+mod options;
 mod process;
 mod query;
+mod rerank;
 mod scan;
+mod search;
 mod stats;
+mod text;
 mod transaction;
 mod turn;
 mod values;
@@ -40,6 +46,10 @@ fn _lodedb(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<hits::PyHit>()?;
     module.add_class::<explain::PyExplain>()?;
     module.add_class::<scan::PyScan>()?;
+    module.add_class::<fusion::PyFusion>()?;
+    module.add_function(wrap_pyfunction!(fusion::rrf, module)?)?;
+    module.add_function(wrap_pyfunction!(fusion::weighted, module)?)?;
+    module.add_function(wrap_pyfunction!(fusion::distribution, module)?)?;
     module.add_class::<transaction::PyTransaction>()?;
     module.add_class::<transaction::PyTransactionCollection>()?;
     Ok(())

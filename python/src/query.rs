@@ -1,7 +1,7 @@
-//! What a search is asked for: one by one to `Hits`, in batches to numpy arrays.
+//! Searches for many vectors at once, to numpy arrays; and what share of the true neighbours searches find.
 
 use crate::errors::argument;
-use crate::filter::filter_from_python;
+use crate::options::SearchOptions;
 use crate::process::Listener;
 use crate::process::Watch;
 use crate::process::detached;
@@ -11,7 +11,6 @@ use crate::process::watched;
 use crate::values::id_out;
 use crate::vectors::Matrix;
 use lodedb::Collection;
-use lodedb::Filter;
 use lodedb::Hit;
 use lodedb::IdKind;
 use lodedb::RecordId;
@@ -24,106 +23,10 @@ use rayon::prelude::*;
 use std::sync::Mutex;
 
 /// Searches for more hits than this are refused, before there is room made for them.
-const MOST_HITS: usize = 10_000;
+pub(crate) const MOST_HITS: usize = 10_000;
 
 /// The id in an array of numbers where there is no hit.
 const NO_ID: u64 = u64::MAX;
-
-/// How thoroughly a graph is searched.
-#[derive(Clone, Copy)]
-pub(crate) enum Effort {
-    /// As the crate does where nothing is said.
-    Default,
-    /// With so many candidates.
-    Ef(usize),
-    /// For this share of the true neighbours.
-    Recall(f32),
-}
-
-impl Effort {
-    /// The effort in the arguments `ef` and `recall`, of which one can be given.
-    pub(crate) fn of(ef: Option<usize>, recall: Option<f32>) -> PyResult<Self> {
-        match (ef, recall) {
-            (Some(_), Some(_)) => Err(argument("give recall= for a quality or ef= for an effort, not both")),
-            (Some(ef), None) => Ok(Self::Ef(ef)),
-            (None, Some(recall)) => Ok(Self::Recall(recall)),
-            (None, None) => Ok(Self::Default),
-        }
-    }
-}
-
-/// Which records count.
-#[derive(Default)]
-pub(crate) struct Condition {
-    pub(crate) filter: Option<Filter>,
-    pub(crate) allow_unknown_fields: bool,
-}
-
-impl Condition {
-    /// The condition in the arguments `where` and `allow_unknown_fields`.
-    pub(crate) fn of(filter: Option<&Bound<'_, PyAny>>, allow_unknown_fields: bool) -> PyResult<Self> {
-        let filter = filter.map(filter_from_python).transpose()?;
-        Ok(Self { filter, allow_unknown_fields })
-    }
-}
-
-/// How many hits may have the same value of a field.
-pub(crate) struct Grouping {
-    field: String,
-    most: usize,
-}
-
-impl Grouping {
-    /// The grouping in the arguments `group_by` and `group_size`.
-    pub(crate) fn of(field: Option<String>, most: usize) -> PyResult<Option<Self>> {
-        match (field, most) {
-            (None, 1) => Ok(None),
-            (None, _) => {
-                Err(argument("group_size= is the number of hits for each value of group_by=: give that too"))
-            }
-            (Some(field), most) => Ok(Some(Self { field, most })),
-        }
-    }
-}
-
-/// What a search asks for, beside the vector.
-pub(crate) struct SearchOptions<'a> {
-    /// Which of the named vectors is compared.
-    pub(crate) vector: &'a str,
-    /// `None` for all with at least the least score.
-    pub(crate) k: Option<usize>,
-    pub(crate) effort: Effort,
-    pub(crate) exact: bool,
-    pub(crate) condition: Condition,
-    pub(crate) min_score: Option<f32>,
-    pub(crate) grouping: Option<Grouping>,
-}
-
-impl SearchOptions<'_> {
-    /// The search with these options, for `vector`.
-    pub(crate) fn begin(self, search: Search, vector: Vector) -> Search {
-        let mut search = search.named_vector(self.vector, vector).exact(self.exact);
-        search = match self.k {
-            Some(k) => search.k(k),
-            None => search.all(),
-        };
-        search = match self.effort {
-            Effort::Default => search,
-            Effort::Ef(ef) => search.ef(ef),
-            Effort::Recall(recall) => search.recall(recall),
-        };
-        if let Some(filter) = self.condition.filter {
-            search = search.filter(filter).allow_unknown_fields(self.condition.allow_unknown_fields);
-        }
-        if let Some(score) = self.min_score {
-            search = search.min_score(score);
-        }
-        match self.grouping {
-            Some(Grouping { field, most }) => search.group_by(field, most),
-            None => search,
-        }
-    }
-}
 
 /// A batch of queries over the records of one moment.
 struct Task<'a> {
@@ -142,22 +45,21 @@ const WATCHED: usize = 256;
 /// Filtered queries that are searched for in one go, so that the filter is looked at once for all of them.
 const BLOCK: usize = 64;
 
-/// Searches for the `k` best of each of `queries` and gives their ids and scores as arrays of one row a query.
+/// Searches among the vectors of this name for the `k` best of each of `queries` and gives their ids and scores as arrays of one row a query.
 pub(crate) fn search_many<'py>(
     py: Python<'py>,
     collection: &Collection,
-    queries: &Matrix,
-    options: SearchOptions<'_>,
+    (vector, queries): (&str, &Matrix),
+    options: SearchOptions,
     threads: Option<usize>,
 ) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyAny>)> {
     if threads == Some(0) {
         return Err(argument("option 'threads': 0, and at least 1 is right"));
     }
-    let (vector, k, is_filtered) =
-        (options.vector, options.k.unwrap_or(0), options.condition.filter.is_some());
+    let (k, is_filtered) = (options.k.unwrap_or(0), options.condition.filter.is_some());
     let (search, kind) = detached(py, || {
         // The kind of ids is asked for last: where the search has records, it is known.
-        let search = options.begin(collection.search(), no_vector());
+        let search = options.begin(collection.search()).named_vector(vector, no_vector());
         Ok((search, collection.id_kind()?))
     })?;
     let task = Task { search, vector, k, is_filtered, queries, threads };
@@ -283,11 +185,12 @@ fn put<T>(ids: &mut [T], scores: &mut [f32], hits: &[Hit], id_of: impl Fn(&Recor
 pub(crate) fn measure_recall(
     py: Python<'_>,
     collection: &Collection,
-    options: SearchOptions<'_>,
+    vector: &str,
+    options: SearchOptions,
     sample: usize,
 ) -> PyResult<f64> {
     let share = detached(py, || {
-        let search = options.begin(collection.search(), no_vector());
+        let search = options.begin(collection.search()).named_vector(vector, no_vector());
         pool()?.install(|| search.measure_recall(sample))
     });
     Ok(f64::from(share?))

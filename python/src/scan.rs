@@ -2,10 +2,10 @@
 
 use crate::batch::row_out;
 use crate::errors::argument;
+use crate::options::Condition;
 use crate::process::Owned;
 use crate::process::detached;
 use crate::process::not_pickled;
-use crate::query::Condition;
 use crate::values::id_in;
 use crate::values::value_in;
 use lodedb::Direction;

@@ -53,6 +53,22 @@ def test_everything(path: Path, tmp_path: Path) -> None:
     asyncio.run(main())
 
 
+def test_words() -> None:
+    async def main() -> None:
+        async with await lodedb.aio.open(":memory:") as db:
+            docs = await db.collection("docs", dim=1, text=["body"])
+            async with db.transaction() as tx:
+                await (await tx.collection("docs")).upsert(
+                    [{"id": 1, "vector": [1], "body": "gold"}, {"id": 2, "vector": [1], "body": "gold and tin"}]
+                )
+            assert (await docs.search(text="tin", highlight="body"))[0].highlights == {"body": ["gold and <b>tin</b>"]}
+            both = await docs.search([1], text="tin", rerank=lambda hits: [-hit.id for hit in hits], k=1)
+            assert both.ids == [1] and both[0].scores["rerank"] == -1
+            assert (await docs.explain(text="gold")).hits == 2
+
+    asyncio.run(main())
+
+
 def test_transactions() -> None:
     async def main() -> None:
         async with await lodedb.aio.open(":memory:") as db:

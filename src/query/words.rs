@@ -156,15 +156,12 @@ pub(super) fn highlights(
             .map_err(|problem| Error::InvalidOption { name: "highlight", problem })?;
         let highlighter =
             Highlighter::new(options, prepared, place, schema.text_fields()[place].get_analyzer());
-        let mut fragments: Vec<Fragment> = match &fields[name.as_str()] {
-            Value::Str(text) => highlighter.fragments(text),
-            Value::Array(values) => {
-                values.iter().filter_map(Value::as_str).flat_map(|text| highlighter.fragments(text)).collect()
-            }
-            _ => Vec::new(),
+        let texts = match &fields[name.as_str()] {
+            Value::Array(values) => values.as_slice(),
+            value => std::slice::from_ref(value),
         };
-        fragments.sort_by(|one, other| other.score.total_cmp(&one.score));
-        found.push((name.clone(), fragments));
+        let texts = texts.iter().enumerate().filter_map(|(at, text)| Some((at, text.as_str()?)));
+        found.push((name.clone(), highlighter.fragments_of(texts)));
     }
     Ok(found)
 }

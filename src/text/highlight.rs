@@ -37,6 +37,8 @@ pub struct Fragment {
     pub range: Range<usize>,
     /// The bytes of each word that was looked for, in the text.
     pub words: Vec<Range<usize>>,
+    /// Which text it is of, where the field is an array; 0 where it is one text.
+    pub element: usize,
     /// The weights of the different words together.
     pub score: f64,
 }
@@ -125,6 +127,17 @@ impl<'q> Highlighter<'q> {
         made
     }
 
+    /// The best fragments of the texts of an array, or of one text, the best first.
+    pub(crate) fn fragments_of<'t>(&self, texts: impl Iterator<Item = (usize, &'t str)>) -> Vec<Fragment> {
+        let mut fragments: Vec<Fragment> = Vec::new();
+        for (element, text) in texts {
+            fragments.extend(self.fragments(text).into_iter().map(|found| Fragment { element, ..found }));
+        }
+        fragments.sort_by(|one, other| other.score.total_cmp(&one.score));
+        fragments.truncate(self.options.fragments);
+        fragments
+    }
+
     /// The best fragments of a text, the best first; none where nothing was found.
     pub(crate) fn fragments(&self, text: &str) -> Vec<Fragment> {
         let found = self.found(text);
@@ -205,6 +218,7 @@ impl<'q> Highlighter<'q> {
             marked,
             range: start..end,
             words: words.iter().map(|word| word.range.clone()).collect(),
+            element: 0,
             score,
         }
     }

@@ -351,13 +351,19 @@ fn phrases_do_not_reach_from_one_value_into_the_next() {
 }
 
 fn marked(text: &str, query: &str, options: &Highlight) -> Vec<Fragment> {
-    let records = vec![(String::new(), text.to_owned(), true), (String::new(), "gold".into(), true)];
+    marked_in(&[text], query, options)
+}
+
+fn marked_in(texts: &[&str], query: &str, options: &Highlight) -> Vec<Fragment> {
+    let text = texts.join(" ");
+    let records = vec![(String::new(), text, true), (String::new(), "gold".into(), true)];
     let library = Library { segments: vec![records], positions: true };
     let (simple, english) = (Analyzer::simple(), Analyzer::default());
     let sealed = sealed(&library, [&simple, &english]);
     let query = TextQuery::parse(query, |_| false);
     with_prepared(&sealed, [&simple, &english], &query, |prepared| {
-        Highlighter::new(options, prepared, 1, &english).fragments(text)
+        let highlighter = Highlighter::new(options, prepared, 1, &english);
+        highlighter.fragments_of(texts.iter().copied().enumerate())
     })
     .unwrap()
 }
@@ -411,6 +417,16 @@ fn the_best_fragments_come_first() {
         assert!(fragment.words.iter().all(|word| ["gold", "mine"].contains(&&text[word.clone()])));
     }
     assert!(Highlight::default().fragments(0).is_err());
+}
+
+#[test]
+fn fragments_of_several_texts_say_which_they_are_of() {
+    let texts = ["a river", "gold", "a gold mine", "gold and gold", "mine"];
+    let options = Highlight::default().fragments(2).unwrap();
+    let fragments = marked_in(&texts, "gold mine", &options);
+    assert_eq!(fragments.len(), 2);
+    assert_eq!((fragments[0].element, fragments[0].marked.as_str()), (2, "a <b>gold</b> <b>mine</b>"));
+    assert_eq!(&texts[fragments[1].element][fragments[1].range.clone()], texts[fragments[1].element]);
 }
 
 proptest! {

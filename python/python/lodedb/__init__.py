@@ -25,20 +25,25 @@ from lodedb._errors import (
     SchemaError,
 )
 from lodedb._filter import Condition, Expression, F, Field
+from lodedb._fragment import Fragment
 from lodedb._lodedb import (
     Collection,
     Database,
     Explain,
+    Fusion,
     Hit,
     Hits,
     Scan,
     Transaction,
     TransactionCollection,
     __version__,
+    distribution,
     open,
+    rrf,
+    weighted,
 )
 from lodedb._progress import Progress
-from lodedb._types import CollectionStats, SegmentExplain, Stats
+from lodedb._types import CollectionStats, SegmentExplain, Stats, WordsExplain
 
 __all__ = [
     "AlreadyExistsError",
@@ -55,6 +60,8 @@ __all__ = [
     "F",
     "Field",
     "FilterError",
+    "Fragment",
+    "Fusion",
     "Hit",
     "Hits",
     "LimitError",
@@ -70,6 +77,10 @@ __all__ = [
     "Stats",
     "Transaction",
     "TransactionCollection",
+    "WordsExplain",
     "__version__",
+    "distribution",
     "open",
+    "rrf",
+    "weighted",
 ]

@@ -1,4 +1,4 @@
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from os import PathLike
 from types import TracebackType
 from typing import Any, Literal, SupportsIndex, TypedDict, final, overload
@@ -8,20 +8,25 @@ from numpy.typing import ArrayLike, NDArray
 from typing_extensions import Self
 
 from lodedb._filter import Condition
+from lodedb._fragment import Fragment
 from lodedb._progress import Progress
-from lodedb._types import CollectionStats, SegmentExplain, Stats
+from lodedb._types import CollectionStats, SegmentExplain, Stats, WordsExplain
 
 __all__ = [
     "Collection",
     "Database",
     "Explain",
+    "Fusion",
     "Hit",
     "Hits",
     "Scan",
     "Transaction",
     "TransactionCollection",
     "__version__",
+    "distribution",
     "open",
+    "rrf",
+    "weighted",
 ]
 __version__: str
 
@@ -35,12 +40,26 @@ _Progress = Callable[[Progress], object] | bool | None
 _Vectors = ArrayLike | dict[str, ArrayLike]
 _Where = Mapping[str, Any] | str | Condition
 _Embed = Callable[[list[str]], ArrayLike]
+_Rerank = Callable[[Hits], Sequence[float] | NDArray[Any]]
 
 class _Vector(TypedDict, total=False):
     dim: int
     metric: _Metric
     dtype: _Dtype
     quantization: _Quantization
+
+class _TextField(TypedDict, total=False):
+    analyzer: str
+    positions: bool
+    fold_accents: bool
+    stop_words: Iterable[str]
+    max_term_bytes: int
+
+class _Highlight(TypedDict, total=False):
+    fragments: int
+    fragment_bytes: int
+    before: str
+    after: str
 
 def open(
     path: str | PathLike[str],
@@ -69,6 +88,34 @@ def open(
     'Mines'
     """
 
+def rrf(k: float = 60.0) -> Fusion:
+    """Reciprocal rank fusion: a record gets `1 / (k + rank)` from each part that finds it. `fusion="rrf"` is `rrf(k=60)`.
+
+    >>> lodedb.rrf(k=10)
+    lodedb.rrf(k=10)
+    """
+
+def weighted(**weights: float) -> Fusion:
+    """Scores of each part, from its worst candidate to its best mapped to 0 to 1, added up with these weights.
+
+    Parts are called `vector` and `text`; where a search has several vectors, by their names. Those that are not named count
+    1.
+
+    >>> lodedb.weighted(vector=0.7, text=0.3)
+    lodedb.weighted(vector=0.7, text=0.3)
+    """
+
+def distribution(**weights: float) -> Fusion:
+    """As `weighted`, but scores are mapped to 0 to 1 from three standard deviations below their mean to three above.
+
+    >>> lodedb.distribution(text=2)
+    lodedb.distribution(text=2)
+    """
+
+@final
+class Fusion:
+    """How the rankings of the parts of a search become one. Made by `lodedb.rrf`, `weighted` and `distribution`."""
+
 @final
 class Database:
     """A database: one file with any number of collections. Made by `lodedb.open`; usable from any thread.
@@ -92,6 +139,7 @@ class Database:
         quantization: _Quantization | None = None,
         vectors: Mapping[str, int | _Vector] | None = None,
         id_type: Literal["int", "str"] | None = None,
+        text: Iterable[str] | Mapping[str, str | _TextField] | None = None,
         unindexed: Iterable[str] | None = None,
         m: int | None = None,
         ef_construction: int | None = None,
@@ -108,6 +156,12 @@ class Database:
         thoroughly it is built. Every field is indexed, but for those (names, or dotted paths) in `unindexed`: filters
         on them read the records one by one, and it saves room where values are all different.
 
+        `text` names the fields that are searched for words: `["title", "body"]`, as English, or a dict with the way of each:
+        "english" (the default: words, folded, without stop words, stemmed), another language such as "german", "simple"
+        (words, folded: for names), "none" (the value as it is: for codes), or a dict of `analyzer`, `positions` (True; phrases
+        need them, and they are about half of the index), `fold_accents` (True), `stop_words` and `max_term_bytes` (255). Values
+        are texts or lists of texts.
+
         `quantization` says in which form vectors are searched before the best are scored exactly: "sq7" a byte a
         dimension, "sq4" half a byte, "rabitq" a bit, "none" floats; "auto", the default, picks "sq7" or "sq4" by the
         number of dimensions and records. Smaller forms take less memory and are less exact. Binary vectors are
@@ -121,6 +175,8 @@ class Database:
         >>> db = lodedb.open(":memory:")
         >>> db.collection("pages", vectors={"text": 384, "image": {"dim": 512, "metric": "dot"}})
         Collection('pages', vectors={'text': {'dim': 384, 'metric': 'cosine'}, 'image': {'dim': 512, 'metric': 'dot'}}, len=0)
+        >>> db.collection("notes", dim=384, text={"title": "english", "code": "none", "body": {"analyzer": "german"}})
+        Collection('notes', dim=384, metric='cosine', text=['title', 'code', 'body'], len=0)
         """
 
     def collections(self) -> list[str]:
@@ -359,8 +415,9 @@ class Collection:
 
     def search(
         self,
-        vector: ArrayLike | str,
+        vector: ArrayLike | str | dict[str, Any] | None = None,
         *,
+        text: str | None = None,
         k: int | None = 10,
         where: _Where | None = None,
         allow_unknown_fields: bool = False,
@@ -371,8 +428,22 @@ class Collection:
         recall: float | None = None,
         ef: int | None = None,
         exact: bool = False,
+        text_fields: Iterable[str] | Mapping[str, float] | None = None,
+        k1: float | None = None,
+        b: float | None = None,
+        highlight: Iterable[str] | Mapping[str, _Highlight] | None = None,
+        fusion: Literal["rrf", "weighted", "distribution"] | Fusion | None = None,
+        depth: int | None = None,
+        diversity: float | None = None,
+        rerank: _Rerank | None = None,
+        rerank_depth: int | None = None,
     ) -> Hits:
-        """The `k` records nearest to `vector`, the best first; fewer only where fewer pass `where`.
+        """The `k` records nearest to `vector`, or with the words of `text`, or both, the best first; fewer only where fewer
+        match.
+
+        `vector` is an array; a text to make a vector of, with `embed`; or a dict of several vectors by name. `text` is what a
+        person types: `gold mine` (any of the words, the more the better), `+gold -coal` (must, must not be there), `"sluice
+        box"` or `"sluice box"~2` (together, or so far from it), `prosp*`, `mininng~` (misspelt), `title:gold`, `gold^2`.
 
         `where` is a filter: a dict of operators, a string, or an expression of `lodedb.F`. However few or many records
         pass, the hits are `min(k, matches)`, at the recall of a search without it. A field that no record has is an
@@ -386,13 +457,26 @@ class Collection:
         place, is how many candidates the graph keeps, 1 to 65,536: more find more and take longer. `exact` scores
         every record instead.
 
+        Words are searched for in all text fields, or in `text_fields`: names, or a dict of how much each counts. Their scores are
+        BM25's, with `k1` (1.2) and `b` (0.75). `highlight` names text fields whose best fragments hits have with the words
+        marked, as `hit.highlights`; or is a dict of settings of each: `fragments` (3), `fragment_bytes` (160), `before` and
+        `after` ("<b>" and "</b>").
+
+        A search of several parts makes one ranking of theirs by `fusion`: "rrf" (reciprocal ranks, the default), or what
+        `lodedb.rrf`, `weighted` and `distribution` give. `hit.score` is the fused value then, and `hit.scores` has those of the
+        parts. `diversity`, 0 to 1, is how unlike hits are to be (maximal marginal relevance). `depth` is how many
+        candidates each part gives to these: `max(4 * k, 100)` unless said otherwise.
+
+        `rerank` is a function of the best `rerank_depth` (`max(4 * k, 100)`) hits, as `Hits`, to a score for each: hits come in
+        their order then, `k` of them.
+
         Raises FilterError, DimensionError, ArgumentError.
 
         >>> db = lodedb.open(":memory:")
-        >>> notes = db.collection("notes", dim=2)
+        >>> notes = db.collection("notes", dim=2, text=["body"])
         >>> notes.upsert([
-        ...     {"id": "east", "vector": [1, 0], "year": 1849, "tags": ["gold"]},
-        ...     {"id": "north", "vector": [0, 1], "year": 1851, "tags": ["gold", "tin"]},
+        ...     {"id": "east", "vector": [1, 0], "year": 1849, "tags": ["gold"], "body": "A sluice box washes gold."},
+        ...     {"id": "north", "vector": [0, 1], "year": 1851, "tags": ["gold", "tin"], "body": "Rivers carry gold and tin."},
         ... ])
         2
         >>> notes.search([1.0, 0.0], k=1)
@@ -406,12 +490,20 @@ class Collection:
         ['north']
         >>> notes.search([1.0, 0.0], k=None, min_score=0.5).ids
         ['east']
+        >>> notes.search(text="gold +river", highlight=["body"])[0].highlights
+        {'body': ['<b>Rivers</b> carry <b>gold</b> and tin.']}
+        >>> hits = notes.search([1.0, 0.0], text="tin", fusion=lodedb.weighted(vector=0.3, text=0.7))
+        >>> hits[0].id, hits[0].scores["vector"], hits[1].scores["text"]
+        ('north', 0.0, 0.0)
+        >>> notes.search([1.0, 0.0], rerank=lambda hits: [hit["year"] for hit in hits])
+        Hits([Hit(id='north', score=1851.0000), Hit(id='east', score=1849.0000)])
         """
 
     def explain(
         self,
-        vector: ArrayLike | str,
+        vector: ArrayLike | str | dict[str, Any] | None = None,
         *,
+        text: str | None = None,
         k: int | None = 10,
         where: _Where | None = None,
         allow_unknown_fields: bool = False,
@@ -422,9 +514,19 @@ class Collection:
         recall: float | None = None,
         ef: int | None = None,
         exact: bool = False,
+        text_fields: Iterable[str] | Mapping[str, float] | None = None,
+        k1: float | None = None,
+        b: float | None = None,
+        highlight: Iterable[str] | Mapping[str, _Highlight] | None = None,
+        fusion: Literal["rrf", "weighted", "distribution"] | Fusion | None = None,
+        depth: int | None = None,
+        diversity: float | None = None,
+        rerank: _Rerank | None = None,
+        rerank_depth: int | None = None,
     ) -> Explain:
         """Runs the search that `search` runs with the same arguments, and tells how: the way taken through each segment, what
-        the filter left, and the time it took. Printed, it is a tree.
+        the filter left, and the time it took. Printed, it is a tree. `rerank` is not called: the hits are those that it would be
+        given.
 
         >>> db = lodedb.open(":memory:")
         >>> notes = db.collection("notes", dim=1)
@@ -528,11 +630,11 @@ class Hits:
 
     @property
     def scores(self) -> NDArray[np.float32]:
-        """The scores: larger is better with every metric."""
+        """The scores: larger is better with every metric, with words, and with both."""
 
     @property
     def distances(self) -> NDArray[np.float32]:
-        """The distances: 1 - cosine, minus the dot product, the Euclidean distance, or the bits that differ."""
+        """The distances: 1 - cosine, minus the dot product, the Euclidean distance, or the bits that differ; NaN for words alone."""
 
     def to_dict(self) -> dict[str, Any]:
         """Columns by name: `id`, `score`, `distance` and each field; a field called `score` is `field_score`."""
@@ -567,8 +669,18 @@ class Hit:
         """How good the hit is; larger is better."""
 
     @property
+    def scores(self) -> dict[str, float]:
+        """What the record scores in each part of the search: `vector` and `text`, or the names of vectors where there are
+        several, and `rerank`. A part that did not find the record has its score as well; words that do not match have 0.
+        """
+
+    @property
+    def highlights(self) -> dict[str, list[Fragment]]:
+        """By field that `highlight=` named, the best fragments of its text, the best first; none where no word was found."""
+
+    @property
     def distance(self) -> float:
-        """How far the record's vector is from the query; smaller is nearer."""
+        """How far the record's vector is from the query; smaller is nearer. With several vectors, the first; NaN for words alone."""
 
     @property
     def fields(self) -> dict[str, Any]:
@@ -620,6 +732,10 @@ class Explain:
         stored vectors that pass scored). `given_up` is the way tried first, where too few records near the query passed,
         or None. `scored` counts codes or rows scored where the filter had a say; `time` is in seconds.
         """
+
+    @property
+    def words(self) -> WordsExplain | None:
+        """How words were searched for: `found` candidates, and `time` in seconds; None where they were not."""
 
     @property
     def filter_time(self) -> float:

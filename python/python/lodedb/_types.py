@@ -52,3 +52,10 @@ class SegmentExplain(TypedDict):
     given_up: Literal["graph", "graph over", "codes", "rows"] | None
     scored: int
     time: float
+
+
+class WordsExplain(TypedDict):
+    """How words were searched for, as `Explain.words` tells it: how many candidates were found, in how many seconds."""
+
+    found: int
+    time: float

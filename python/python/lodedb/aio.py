@@ -186,11 +186,11 @@ class Collection:
             for record in page:
                 yield record
 
-    async def search(self, vector: Any, **options: Any) -> Hits:
-        """As `lodedb.Collection.search`."""
+    async def search(self, vector: Any = None, **options: Any) -> Hits:
+        """As `lodedb.Collection.search`; `rerank` is called in a thread."""
         return await _run(self._collection.search, vector, **options)
 
-    async def explain(self, vector: Any, **options: Any) -> Explain:
+    async def explain(self, vector: Any = None, **options: Any) -> Explain:
         """As `lodedb.Collection.explain`."""
         return await _run(self._collection.explain, vector, **options)
 
