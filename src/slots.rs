@@ -108,6 +108,14 @@ impl SlotSet {
             .chain((0..).zip(bits).flat_map(|(place, word)| Ones { word: *word, base: place * 64 }))
     }
 
+    /// The same without a copy, where the set is held so.
+    pub(crate) fn bits(&self) -> Option<&[u64]> {
+        match &self.form {
+            Form::Bits(bits) => Some(bits),
+            Form::List(_) => None,
+        }
+    }
+
     /// A bit for each slot, the first in the lowest place of the first word.
     pub(crate) fn to_bits(&self) -> Vec<u64> {
         match &self.form {
