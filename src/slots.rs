@@ -122,6 +122,14 @@ impl SlotSet {
         slots.filter(move |slot| last.replace(*slot) != Some(*slot))
     }
 
+    /// The same without a copy, where the set is held so.
+    pub(crate) fn bits(&self) -> Option<&[u64]> {
+        match &self.form {
+            Form::Bits(bits) => Some(bits),
+            Form::List(_) => None,
+        }
+    }
+
     /// A bit for each slot, the first in the lowest place of the first word.
     pub(crate) fn bits(&self) -> Cow<'_, [u64]> {
         match &self.form {

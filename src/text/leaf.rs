@@ -39,7 +39,7 @@ impl Default for Sums {
 impl Sums {
     /// Adds scores to the sums of slots, which ascend.
     #[inline]
-    fn add(&mut self, slots: &[Slot], scores: &[u32]) {
+    pub(super) fn add(&mut self, slots: &[Slot], scores: &[u32]) {
         let (Some(first), Some(last)) = (slots.first(), slots.last()) else { return };
         let group = |slot: Slot| slot as usize % WINDOW / GROUP;
         if slots.len() > DENSE {
@@ -98,11 +98,27 @@ pub(super) type Norms = [f32; 256];
 pub(super) struct Buffers {
     norms: [f32; BLOCK],
     scores: [u32; BLOCK],
+    slots: [Slot; BLOCK],
+    tfs: [u32; BLOCK],
+}
+
+impl Buffers {
+    /// Copies the postings whose slots have their bit set; gives their number.
+    #[inline]
+    fn keep(&mut self, slots: &[Slot], tfs: &[u32], bits: &[u64]) -> usize {
+        let mut kept = 0;
+        for (slot, tf) in slots.iter().zip(tfs) {
+            self.slots[kept % BLOCK] = *slot;
+            self.tfs[kept % BLOCK] = *tf;
+            kept += bits.get(*slot as usize / 64).map_or(0, |word| (word >> (slot % 64) & 1) as usize);
+        }
+        kept
+    }
 }
 
 impl Default for Buffers {
     fn default() -> Self {
-        Self { norms: [0.0; BLOCK], scores: [0; BLOCK] }
+        Self { norms: [0.0; BLOCK], scores: [0; BLOCK], slots: [0; BLOCK], tfs: [0; BLOCK] }
     }
 }
 
@@ -223,11 +239,12 @@ impl<'a> Leaf<'a> {
         self.bound = if impact == 0 { 0 } else { self.bound_of(impact) };
     }
 
-    /// Adds the scores of the window's records to `sums`.
+    /// Adds the scores of the window's records to `sums`; of a term only those of slots whose bit is set, where there are bits.
     pub(super) fn collect(
         &mut self,
         base: Slot,
         end: Slot,
+        bits: Option<&[u64]>,
         sums: &mut Sums,
         buffers: &mut Buffers,
     ) -> Result<()> {
@@ -239,8 +256,15 @@ impl<'a> Leaf<'a> {
                 break;
             }
             let (slots, tfs) = cursor.part(block, base, end)?;
-            score_all(self.lens, self.weight, &self.norms, slots, tfs, buffers);
-            sums.add(slots, &buffers.scores);
+            let Some(bits) = bits else {
+                score_all(self.lens, self.weight, &self.norms, slots, tfs, buffers);
+                sums.add(slots, &buffers.scores);
+                continue;
+            };
+            let kept = buffers.keep(slots, tfs, bits);
+            let (slots, tfs) = (buffers.slots, buffers.tfs);
+            score_all(self.lens, self.weight, &self.norms, &slots[..kept], &tfs[..kept], buffers);
+            sums.add(&slots[..kept], &buffers.scores);
         }
         Ok(())
     }

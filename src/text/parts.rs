@@ -16,7 +16,7 @@ use std::rc::Rc;
 
 /// A filter's slots are the candidates where looking all terms up for them costs less than reading the postings; a look-up
 /// costs about as much as so many postings.
-pub(super) const LOOKUP_COST: u64 = 6;
+pub(super) const LOOKUP_COST: u64 = 12;
 
 /// A record that may be among those looked for.
 #[derive(Clone, Copy)]

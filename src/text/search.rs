@@ -9,8 +9,9 @@
 //! - Words of which any counts: those are essential without which the others' bounds together reach the k-th best score.
 //!   Of a single essential word, blocks whose bound is too low are not read.
 //! - Something required: the rarest of it is essential.
-//! - At least m of n: the rarest n - m + 1.
-//! - A filter that few pass: its slots are the candidates.
+//! - At least m of n: all postings are read and counted; of more than 64, the rarest n - m + 1 give the candidates.
+//! - A filter that very few pass: its slots are the candidates. One that less than half pass is asked before anything is
+//!   scored.
 
 use super::leaf::Buffers;
 use super::leaf::Leaf;
@@ -29,12 +30,15 @@ use super::top::Top;
 use crate::error::Result;
 use crate::ids::Slot;
 use crate::slots::SlotSet;
+use std::borrow::Cow;
 use std::cell::Cell;
 use std::cmp::Reverse;
 use std::ops::Range;
 
 /// Slots of the first window.
 const FIRST_WINDOW: u32 = 512;
+/// Clauses that are counted in the bits of a number.
+const COUNTED: usize = 64;
 /// So few postings in a window are read without further thought.
 const FEW_POSTINGS: u64 = 128;
 
@@ -44,6 +48,8 @@ pub(crate) struct Scratch {
     sums: Sums,
     buffers: Buffers,
     candidates: Vec<Candidate>,
+    /// For each slot of a window, a bit for each clause that it matches.
+    matched: Vec<u64>,
     top: Top,
 }
 
@@ -129,19 +135,34 @@ impl<'a> Prepared<'a> {
         if parts.must.iter().any(|part| part.leaves.is_empty()) || parts.should.len() < parts.minimum {
             return Ok(());
         }
-        if parts.must.is_empty() && parts.minimum > 1 {
+        if parts.minimum == parts.should.len() {
+            // All of them: each is required.
+            parts.must.append(&mut parts.should);
+            parts.must.sort_by_key(|part| part.cost);
+            parts.minimum = 0;
+        }
+        if parts.must.is_empty() && parts.minimum > 1 && parts.should.len() > COUNTED {
             parts.rarest = self.parts(segment)?.should;
             parts.rarest.truncate(parts.should.len() + 1 - parts.minimum);
         }
         let dead = searched.dead.filter(|dead| !dead.is_empty());
         let allowed = Allowed { filter, dead };
-        Run { allowed, len: searched.len, sink, scratch }.all(parts)
+        let bits =
+            filter.filter(|filter| filter.len() * 2 < searched.len as usize).map(|filter| {
+                match filter.bits() {
+                    Some(bits) => Cow::Borrowed(bits),
+                    None => Cow::Owned(filter.to_bits()),
+                }
+            });
+        Run { allowed, bits, len: searched.len, sink, scratch }.all(parts)
     }
 }
 
 /// One query over one segment.
 struct Run<'s, 'k> {
     allowed: Allowed<'s>,
+    /// The filter's bits, where it is worth while to look at them posting by posting.
+    bits: Option<Cow<'s, [u64]>>,
     len: u32,
     sink: &'s mut Sink<'k>,
     scratch: &'s mut Scratch,
@@ -257,7 +278,7 @@ impl Run<'_, '_> {
     fn add_up(&mut self, leaves: &mut [Leaf<'_>], base: Slot, end: Slot) -> Result<()> {
         let Scratch { sums, buffers, .. } = &mut *self.scratch;
         for leaf in leaves {
-            let added = leaf.collect(base, end, sums, buffers);
+            let added = leaf.collect(base, end, self.bits.as_deref(), sums, buffers);
             if added.is_err() {
                 sums.forget();
                 return added;
@@ -336,6 +357,11 @@ impl Run<'_, '_> {
             if sum <= limit {
                 continue;
             }
+            if parts.should.len() <= COUNTED {
+                self.count(parts, base, end)?;
+                self.finish(&mut parts.must_not)?;
+                continue;
+            }
             for part in &mut parts.rarest {
                 part.enter(base, end);
                 self.add_up(&mut part.leaves, base, end)?;
@@ -345,6 +371,36 @@ impl Run<'_, '_> {
             self.scratch.candidates.iter_mut().for_each(|candidate| candidate.score = 0);
             self.complete(parts, 0, sum)?;
         }
+        Ok(())
+    }
+
+    /// The candidates: records of the window that enough clauses match, with their scores.
+    fn count(&mut self, parts: &mut Parts<'_>, base: Slot, end: Slot) -> Result<()> {
+        let Scratch { sums, buffers, matched, candidates, .. } = &mut *self.scratch;
+        matched.clear();
+        matched.resize(WINDOW, 0u64);
+        for (number, part) in parts.should.iter_mut().enumerate() {
+            for leaf in &mut part.leaves {
+                let added = leaf.each(base, end, &Cell::new(0), buffers, |slot, score| {
+                    matched[slot as usize % WINDOW] |= 1 << number;
+                    sums.add(&[slot], &[score]);
+                });
+                if added.is_err() {
+                    sums.forget();
+                    return added;
+                }
+            }
+        }
+        let (allowed, limit) = (self.allowed, self.sink.limit());
+        candidates.clear();
+        sums.each_above(base, limit, |slot, score| {
+            let clauses = matched[slot as usize % WINDOW].count_ones();
+            if clauses as usize >= parts.minimum && allowed.contains(slot) {
+                candidates.push(Candidate { slot, score, matched: clauses });
+            }
+            limit
+        });
+        sums.forget();
         Ok(())
     }
 

@@ -273,6 +273,21 @@ fn typed(texts: &[&str], query: &str) -> Vec<u32> {
 }
 
 #[test]
+fn many_clauses_are_counted_like_few() {
+    let record = |at: usize| {
+        let words = (0..at % 7).map(|word| WORDS[(at * 5 + word * 3) % WORDS.len()]);
+        (String::new(), words.collect::<Vec<_>>().join(" "), !at.is_multiple_of(11))
+    };
+    let library = Library { segments: vec![(0..300).map(record).collect()], positions: true };
+    for clauses in [10, 64, 65, 90] {
+        for minimum in [2, 3, 8] {
+            let words = (0..clauses).map(|at| WORDS[at % WORDS.len()]);
+            check(&library, &TextQuery::at_least(minimum, &words.collect::<Vec<_>>().join(" ")), 1, 10);
+        }
+    }
+}
+
+#[test]
 fn what_people_look_for_is_found() {
     let texts = [
         "Error E1234 in foo_bar, written in C++",
