@@ -122,8 +122,8 @@ impl SlotSet {
         slots.filter(move |slot| last.replace(*slot) != Some(*slot))
     }
 
-    /// The same without a copy, where the set is held so.
-    pub(crate) fn bits(&self) -> Option<&[u64]> {
+    /// The bits of [`bits`](Self::bits), where the set is held so.
+    pub(crate) fn held_bits(&self) -> Option<&[u64]> {
         match &self.form {
             Form::Bits(bits) => Some(bits),
             Form::List(_) => None,

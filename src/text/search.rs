@@ -149,7 +149,7 @@ impl<'a> Prepared<'a> {
         let allowed = Allowed { filter, dead };
         let bits =
             filter.filter(|filter| filter.len() * 2 < searched.len as usize).map(|filter| {
-                match filter.bits() {
+                match filter.held_bits() {
                     Some(bits) => Cow::Borrowed(bits),
                     None => Cow::Owned(filter.to_bits()),
                 }
