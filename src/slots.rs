@@ -122,14 +122,6 @@ impl SlotSet {
         slots.filter(move |slot| last.replace(*slot) != Some(*slot))
     }
 
-    /// The bits of [`bits`](Self::bits), where the set is held so.
-    pub(crate) fn held_bits(&self) -> Option<&[u64]> {
-        match &self.form {
-            Form::Bits(bits) => Some(bits),
-            Form::List(_) => None,
-        }
-    }
-
     /// A bit for each slot, the first in the lowest place of the first word.
     pub(crate) fn bits(&self) -> Cow<'_, [u64]> {
         match &self.form {

@@ -147,13 +147,8 @@ impl<'a> Prepared<'a> {
         }
         let dead = searched.dead.filter(|dead| !dead.is_empty());
         let allowed = Allowed { filter, dead };
-        let bits =
-            filter.filter(|filter| filter.len() * 2 < searched.len as usize).map(|filter| {
-                match filter.held_bits() {
-                    Some(bits) => Cow::Borrowed(bits),
-                    None => Cow::Owned(filter.to_bits()),
-                }
-            });
+        let few = filter.filter(|filter| filter.len() * 2 < searched.len as usize);
+        let bits = few.map(SlotSet::bits);
         Run { allowed, bits, len: searched.len, sink, scratch }.all(parts)
     }
 }
