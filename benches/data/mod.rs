@@ -82,6 +82,7 @@ pub(crate) fn with_answers(name: &'static str, metric: Metric, base: Matrix, que
 
 impl Dataset {
     /// The share of the true ten nearest among the first ten of `found`, over the first queries.
+    #[allow(dead_code, reason = "each bench uses a part of this module")]
     pub(crate) fn recall_at_10(&self, found: &[Vec<u32>]) -> f64 {
         let hits: usize = found
             .iter()
