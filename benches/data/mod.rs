@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 pub(crate) struct Dataset {
     #[allow(dead_code, reason = "each bench uses a part of this module")]
     pub(crate) name: &'static str,
+    #[allow(dead_code, reason = "each bench uses a part of this module")]
+    pub(crate) folder: PathBuf,
     pub(crate) metric: Metric,
     pub(crate) base: Matrix,
     pub(crate) queries: Matrix,
@@ -54,7 +56,8 @@ pub(crate) fn load(name: &'static str, metric: Metric) -> Option<Dataset> {
     };
     let (answers, ids) = read_npy(&folder.join("gt_ids.npy"));
     let nearest = ids.chunks(answers).map(|row| row.iter().map(|id| *id as u32).collect()).collect();
-    Some(Dataset { name, metric, base: matrix("base.npy"), queries: matrix("queries.npy"), nearest })
+    let (base, queries) = (matrix("base.npy"), matrix("queries.npy"));
+    Some(Dataset { name, folder, metric, base, queries, nearest })
 }
 
 /// A set whose ten nearest are found by exact search.
@@ -74,11 +77,12 @@ pub(crate) fn with_answers(name: &'static str, metric: Metric, base: Matrix, que
         hits.iter().map(|hit| hit.id().as_u64().expect("ids are numbers") as u32).collect()
     };
     let nearest = (0..queries.len()).map(answers).collect();
-    Dataset { name, metric, base, queries, nearest }
+    Dataset { name, folder: PathBuf::new(), metric, base, queries, nearest }
 }
 
 impl Dataset {
     /// The share of the true ten nearest among the first ten of `found`, over the first queries.
+    #[allow(dead_code, reason = "each bench uses a part of this module")]
     pub(crate) fn recall_at_10(&self, found: &[Vec<u32>]) -> f64 {
         let hits: usize = found
             .iter()
@@ -89,10 +93,15 @@ impl Dataset {
     }
 }
 
-/// Number of columns and values of a two-dimensional array, row by row.
-fn read_npy(path: &Path) -> (usize, Vec<f32>) {
+/// Number of columns and values of the array in a file, row by row.
+pub(crate) fn read_npy(path: &Path) -> (usize, Vec<f32>) {
     let bytes = std::fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    assert_eq!(&bytes[..6], b"\x93NUMPY", "{}", path.display());
+    read_npy_bytes(&bytes, &path.display().to_string())
+}
+
+/// As [`read_npy`], of the bytes of a file called `name`.
+pub(crate) fn read_npy_bytes(bytes: &[u8], name: &str) -> (usize, Vec<f32>) {
+    assert_eq!(&bytes[..6], b"\x93NUMPY", "{name}");
     let (start, len) = match bytes[6] {
         1 => (10, u16::from_le_bytes([bytes[8], bytes[9]]) as usize),
         _ => (12, u32::from_le_bytes([bytes[8], bytes[9], bytes[10], bytes[11]]) as usize),
@@ -111,9 +120,10 @@ fn read_npy(path: &Path) -> (usize, Vec<f32>) {
     let values = match kind {
         "|u1" => data.iter().map(|byte| f32::from(*byte)).collect(),
         "<f2" => data.chunks_exact(2).map(|b| half::f16::from_le_bytes([b[0], b[1]]).to_f32()).collect(),
+        "<i2" => data.chunks_exact(2).map(|b| i16::from_le_bytes([b[0], b[1]]).into()).collect(),
         "<f4" => data.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect(),
         "<i4" => data.chunks_exact(4).map(|b| i32::from_le_bytes([b[0], b[1], b[2], b[3]]) as f32).collect(),
-        other => panic!("{}: numbers of kind {other}", path.display()),
+        other => panic!("{name}: numbers of kind {other}"),
     };
     (columns, values)
 }

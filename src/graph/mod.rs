@@ -59,6 +59,7 @@ pub(crate) use merge::merge;
 pub(crate) use passing::Ending;
 pub(crate) use passing::Hops;
 pub(crate) use passing::Restriction;
+pub(crate) use passing::Uneven;
 pub(crate) use search::Beam;
 pub(crate) use search::Scratch;
 pub(crate) use view::GraphView;

@@ -35,6 +35,13 @@ const TRIAL: usize = 256;
 /// ... which it is where at least this share of what it came near passes: otherwise two hops are faster.
 const TRIAL_PERCENT: usize = 15;
 
+/// Lists of neighbors that tell what share passes near the query.
+const LISTS_NEAR: usize = 12;
+/// More pass near the query than elsewhere where at least this part of those passes that elsewhere do not ...
+const MORE_PART: f32 = 0.5;
+/// ... and fewer where at most this part of those does that elsewhere do.
+const FEWER_PART: f32 = 0.4;
+
 /// How far the walk steps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Hops {
@@ -55,6 +62,19 @@ pub(crate) struct Restriction<'a> {
     pub(crate) seeds: &'a [Slot],
     /// Nanoseconds that it may take, by a rough estimate.
     pub(crate) budget: usize,
+    /// How far a walk over others looks where the filter goes along with the vectors.
+    pub(crate) uneven: Uneven,
+}
+
+/// The slack of a walk, in 1024ths, where the share of nodes that pass near the query is another one than elsewhere.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Uneven {
+    /// The share of all nodes that pass.
+    pub(crate) share: f32,
+    /// The slack where clearly more pass near the query.
+    pub(crate) slack_of_more: u32,
+    /// The slack where clearly fewer do.
+    pub(crate) slack_of_fewer: u32,
 }
 
 /// How a walk ended.
@@ -82,7 +102,7 @@ impl<D: CodeDistance> PassingSearch<'_, D> {
     #[inline(always)]
     pub(super) fn run(&self, entry: Slot, beam: Beam, scratch: &mut Scratch) -> Ending {
         scratch.scored = 0;
-        self.begin(entry, beam, scratch);
+        self.begin(entry, self.fitted(entry, beam), scratch);
         let (mut passed, mut spent) = (0, 0);
         loop {
             if scratch.batch.len == 0 && !self.expand(scratch) {
@@ -102,6 +122,37 @@ impl<D: CodeDistance> PassingSearch<'_, D> {
                 return Ending::FewPass;
             }
         }
+    }
+
+    /// The beam for what passes near the entry point, which is near the query whether it passes or not. Where more pass there than
+    /// elsewhere, stepping over shows no more than a walk over all nodes would. Where fewer do, the results lie around the query on
+    /// all sides, as far away as many others, and lead less to each other.
+    fn fitted(&self, entry: Slot, mut beam: Beam) -> Beam {
+        if self.restriction.hops == Hops::Two
+            && let Some(reach) = &mut beam.reach
+        {
+            let Uneven { share, slack_of_more, slack_of_fewer } = self.restriction.uneven;
+            let near = self.share_near(entry);
+            if near <= share * FEWER_PART {
+                reach.slack = slack_of_fewer;
+            } else if 1.0 - near <= (1.0 - share) * MORE_PART {
+                reach.slack = slack_of_more;
+            }
+        }
+        beam
+    }
+
+    /// The share of the neighbors' neighbors that pass.
+    fn share_near(&self, entry: Slot) -> f32 {
+        let base = self.view.base;
+        let (mut passing, mut all) = (0, 0);
+        for neighbor in ids(base.row(entry), base.len()).take(LISTS_NEAR) {
+            for slot in ids(base.row(neighbor), base.len()) {
+                all += 1;
+                passing += usize::from(self.passes(slot));
+            }
+        }
+        if all == 0 { self.restriction.uneven.share } else { passing as f32 / all as f32 }
     }
 
     /// Gathers entry point and seeds, and what two hops lead to from an entry point that does not pass.

@@ -22,6 +22,7 @@ use crate::error::Result;
 use crate::graph::Ending;
 use crate::graph::Hops;
 use crate::graph::Restriction;
+use crate::graph::Uneven;
 use crate::ids::Slot;
 use crate::slots::SlotSet;
 
@@ -33,6 +34,10 @@ const SEEDS: usize = 4;
 const OVER_SLACK: f32 = 0.6;
 /// ... and what it needs more where few do, in inverse proportion to their share: it misses some of the ways.
 const OVER_SLACK_RISE: f32 = 0.03;
+/// The part where more pass near the query than elsewhere ...
+const OVER_SLACK_OF_MORE: f32 = 1.0;
+/// ... and where fewer do: the results lie beside the query, and the slack was measured where they lie around it.
+const OVER_SLACK_OF_FEWER: f32 = 2.0;
 /// The largest slack, in 1024ths.
 const MOST_SLACK: f32 = 1024.0;
 
@@ -101,7 +106,13 @@ impl Filtered<'_> {
             known: self.known.worst,
             hidden: self.known.hidden,
         };
-        let restriction = Restriction { passing: &bits, hops, seeds, budget: budget as usize };
+        let slack_of = |factor: f32| (plan.slack.unwrap_or(0) as f32 * factor).min(MOST_SLACK) as u32;
+        let uneven = Uneven {
+            share,
+            slack_of_more: slack_of(OVER_SLACK_OF_MORE),
+            slack_of_fewer: slack_of(OVER_SLACK_OF_FEWER),
+        };
+        let restriction = Restriction { passing: &bits, hops, seeds, budget: budget as usize, uneven };
         let walk = self.index.search_passing(
             &self.query.values,
             &lookup,

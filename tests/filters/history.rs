@@ -200,7 +200,7 @@ impl World {
                         fields.iter().for_each(|(name, value)| drop(known.insert(name, value.clone())));
                     }
                     None => {
-                        assert!(matches!(updated, Err(Error::RecordNotFound { .. } | Error::Schema { .. })))
+                        assert!(matches!(updated, Err(Error::RecordNotFound { .. } | Error::Schema { .. })));
                     }
                 }
             }
@@ -244,14 +244,13 @@ impl World {
             Ok(value) => {
                 // A field that a deleted record had may be known or not.
                 let is_strange = |path: &&str| *path == "nowhere";
-                let refused = !allow_unknown
-                    && !self.records.is_empty()
-                    && condition.paths().iter().any(|p| is_strange(p));
+                let refused =
+                    !allow_unknown && !self.records.is_empty() && condition.paths().iter().any(is_strange);
                 assert!(!refused, "a field that no record ever had");
                 Some(value)
             }
             Err(Error::Filter { problem }) => {
-                assert!(!allow_unknown && !condition.paths().iter().all(|path| is_known(path)), "{problem}");
+                assert!(!allow_unknown && !condition.paths().iter().all(is_known), "{problem}");
                 None
             }
             Err(error) => panic!("{error}"),

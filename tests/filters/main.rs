@@ -7,5 +7,6 @@ mod condition;
 mod history;
 #[path = "../random/mod.rs"]
 mod random;
+mod recall;
 mod reference;
 mod values;
