@@ -8,8 +8,19 @@ const MAX_EDITS: u8 = 2;
 
 /// Words, phrases, prefixes and misspelt words, each asked for, required or forbidden.
 ///
-/// Build one with [`TextQuery::any`], [`TextQuery::all`] or [`TextQuery::new`] and [`TextQuery::should`],
-/// [`TextQuery::must`], [`TextQuery::must_not`], or read one from what a person typed with [`TextQuery::parse`].
+/// Built with [`TextQuery::any`], [`TextQuery::all`] or [`TextQuery::new`] and [`TextQuery::should`], [`TextQuery::must`],
+/// [`TextQuery::must_not`]; [`Search::text`](crate::Search::text) reads one from what a person typed.
+///
+/// ```
+/// use lodedb::{Clause, Database, Record, Schema, TextQuery};
+///
+/// let db = Database::open(":memory:")?;
+/// let docs = db.collection("docs", Schema::new(1).text("body"))?;
+/// docs.upsert([Record::new(1).vector([1.0]).field("body", "A sluice box washes gold out of gravel.")])?;
+/// let query = TextQuery::any("silver gold").must(Clause::phrase("sluice box", 0));
+/// assert_eq!(docs.search().text_query(query).run()?.len(), 1);
+/// # Ok::<(), lodedb::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct TextQuery {
     pub(super) clauses: Vec<Clause>,
