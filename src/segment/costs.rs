@@ -16,7 +16,7 @@ const MATCH_LINE: f32 = 2.5;
 /// Bytes of a cache line.
 const LINE: usize = 64;
 /// A walk of the graph that passes over records takes so many times as long as one that takes every record.
-const PASSING_OVER: f32 = 2.5;
+const PASSING_OVER: f32 = 3.2;
 
 /// A scan of `len` codes.
 pub(super) fn scan(len: usize, code_bytes: usize) -> f32 {
