@@ -22,7 +22,7 @@ use rayon::prelude::*;
 
 const PART: &str = "row codes";
 
-/// Blocks of fewer rows are scored about as fast as they are picked from.
+/// Blocks of fewer rows are scored in whole: few enough that it takes no time.
 const LEAST_ROWS: usize = 256;
 /// Elements that a quantizer is trained on.
 const TRAINING_ELEMENTS: usize = 1 << 17;
