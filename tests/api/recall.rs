@@ -236,7 +236,8 @@ fn many_searches_and_measuring_are_told_which_vector_is_meant() {
     assert!(matches!(docs.search().measure_recall(5), Err(Error::Schema { .. })));
     let image = || docs.search().named_vector("image", [0.0, 1.0]).k(1);
     let found = image().run_many([[1f32.sin(), 1f32.cos()], [700f32.sin(), 700f32.cos()]]).unwrap();
-    let found: Vec<_> = found.iter().map(|hits| hits[0].id().as_u64()).collect();
+    // 710 is so close to a multiple of a full turn that records so far apart have one direction.
+    let found: Vec<_> = found.iter().map(|hits| hits[0].id().as_u64().map(|id| id % 710)).collect();
     assert_eq!(found, [Some(0), Some(699)]);
     assert_eq!(image().exact(true).measure_recall(100).unwrap(), 1.0);
     let error = image().run_many([[1.0, 0.0, 0.0, 0.0]]).unwrap_err();
