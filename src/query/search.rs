@@ -172,7 +172,7 @@ impl Search {
     ///
     /// let db = Database::open(":memory:")?;
     /// let pages = db.collection("pages", Schema::new(1))?;
-    /// pages.upsert((1..7).map(|n| Record::new(n).vector([1.0]).field("book", n / 3)))?;
+    /// pages.upsert((1..7).map(|n| Record::new(n).vector([1.0]).field("book", (n / 3) as i64)))?;
     /// let hits = pages.search().vector([1.0]).group_by("book", 1).run()?;
     /// assert_eq!(hits.len(), 3);
     /// # Ok::<(), lodedb::Error>(())
