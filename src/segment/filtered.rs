@@ -59,7 +59,9 @@ impl Filtered<'_> {
         let size = (self.live.segment.len() as usize, code_bytes);
         let plan = self.index.calibration().plan(self.query.effort, self.query.k, size);
         let scan_cost = costs::scan_matches(self.set.len(), code_bytes);
-        let rescored = rescored(self.index, self.query.k, &plan);
+        // A hidden record is its own nearest, and takes a place among the codes.
+        let hidden = usize::from(self.known.hidden.is_some());
+        let rescored = rescored(self.index, self.query.k, &plan) + hidden;
         let mut route = match self.share() {
             _ if plan.scan || scan_cost < costs::graph_passing(plan.graph_cost) => Route::Codes,
             share if share >= MOST_PASS => Route::Graph,
