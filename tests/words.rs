@@ -140,6 +140,8 @@ fn what_makes_no_sense_is_refused() {
     refused(plain.search().text("gold").run(), "no text fields");
     refused(docs.search().text("gold").text_fields([("tittle", 1.0)]).run(), "title, body");
     refused(docs.search().text("gold").diversity(1.5).run(), "0 to 1");
+    refused(docs.search().text("gold").diversity(0.5).all().min_score(0.0).run(), "no choice");
+    refused(docs.search().vector([0.0, 1.0]).text_fields([("body", 1.0)]).run(), "no words");
     refused(
         docs.search().vector([0.0, 1.0]).text("gold").fusion(Fusion::Weighted(vec![("x".into(), 1.0)])).run(),
         "no part 'x'",

@@ -3,7 +3,6 @@
 use super::Search;
 use super::fusion::Fusion;
 use super::words::WordsQuery;
-use super::words::WordsRequest;
 use crate::error::Result;
 use crate::text::Bm25;
 use crate::text::Highlight;
@@ -48,31 +47,25 @@ impl Search {
     }
 
     fn words_query(mut self, query: WordsQuery) -> Self {
-        let earlier = self.words.take();
-        let (fields, bm25) = earlier.map_or_else(Default::default, |earlier| (earlier.fields, earlier.bm25));
-        self.words = Some(WordsRequest { query, fields, bm25 });
+        self.words.get_or_insert_default().query = Some(query);
         self
     }
 
-    /// The text fields that words are looked for in, and how much each counts; after [`text`](Self::text). Default: all of
+    /// The text fields that words are looked for in, and how much each counts. Default: all of
     /// them, each once. A record's score is the sum over the fields.
     pub fn text_fields<N: Into<String>>(mut self, fields: impl IntoIterator<Item = (N, f32)>) -> Self {
-        if let Some(words) = &mut self.words {
-            words.fields = fields.into_iter().map(|(name, boost)| (name.into(), boost)).collect();
-        }
+        let fields = fields.into_iter().map(|(name, boost)| (name.into(), boost));
+        self.words.get_or_insert_default().fields = fields.collect();
         self
     }
 
-    /// How fast repetition of a word saturates (`k1`, 0 or more), and how much a text's length counts (`b`, 0 to 1); after
-    /// [`text`](Self::text). Default: 1.2 and 0.75.
+    /// How fast repetition of a word saturates (`k1`, 0 or more), and how much a text's length counts (`b`, 0 to 1).
+    /// Default: 1.2 and 0.75.
     ///
     /// # Errors
     /// `InvalidOption` for other values.
     pub fn bm25(mut self, k1: f32, b: f32) -> Result<Self> {
-        let bm25 = Bm25::new(k1, b)?;
-        if let Some(words) = &mut self.words {
-            words.bm25 = bm25;
-        }
+        self.words.get_or_insert_default().bm25 = Bm25::new(k1, b)?;
         Ok(self)
     }
 

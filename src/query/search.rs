@@ -345,6 +345,10 @@ impl Search {
             let problem = "none, and a search of several parts needs one".into();
             return Err(Error::InvalidOption { name: "k", problem });
         }
+        if self.diversity.is_some() && self.k.is_none() {
+            let problem = "it chooses among hits, and a search for all of them leaves no choice".into();
+            return Err(Error::InvalidOption { name: "diversity", problem });
+        }
         self.check_settings(&view.limits)?;
         self.condition.check(view)?;
         if let Some(words) = &self.words {

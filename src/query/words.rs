@@ -36,9 +36,10 @@ thread_local! {
 }
 
 /// What a search asks of words.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct WordsRequest {
-    pub(super) query: WordsQuery,
+    /// `None` where only its settings were given, which is an error in the end.
+    pub(super) query: Option<WordsQuery>,
     /// Fields to look in with what their scores are multiplied by; empty for all text fields.
     pub(super) fields: Vec<(String, f32)>,
     pub(super) bm25: Bm25,
@@ -56,6 +57,10 @@ pub(super) enum WordsQuery {
 impl WordsRequest {
     /// `Ok` where the collection has text fields, and those that are named.
     pub(super) fn check(&self, schema: &Schema) -> Result<()> {
+        if self.query.is_none() {
+            let problem = "the search has text fields or parameters of BM25, and no words".into();
+            return Err(Error::InvalidOption { name: "text", problem });
+        }
         if schema.text_fields().is_empty() {
             let problem = "the collection has no text fields; they are declared when it is created".into();
             return Err(Error::InvalidOption { name: "text", problem });
@@ -74,8 +79,9 @@ impl WordsRequest {
 
     fn query(&self, schema: &Schema) -> TextQuery {
         match &self.query {
-            WordsQuery::Built(query) => query.clone(),
-            WordsQuery::Typed(typed) => {
+            None => TextQuery::new(),
+            Some(WordsQuery::Built(query)) => query.clone(),
+            Some(WordsQuery::Typed(typed)) => {
                 TextQuery::parse(typed, |name| schema.text_fields().iter().any(|field| field.name() == name))
             }
         }

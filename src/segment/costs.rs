@@ -15,7 +15,8 @@ const MATCH_CODE: f32 = 2.5;
 const MATCH_LINE: f32 = 2.5;
 /// Bytes of a cache line.
 const LINE: usize = 64;
-/// A walk of the graph that passes over records takes so many times as long as one that takes every record.
+/// A walk of the graph that passes over records is taken to last so many times as long as one that takes every record: it measured
+/// two to three and a half times, and where it gains little the scan, which finds more, is preferred.
 const PASSING_OVER: f32 = 3.2;
 
 /// A scan of `len` codes.
