@@ -31,6 +31,7 @@
 //! - [`Filter`] and [`field`]: conditions on the fields of records. [`TextField`], [`TextQuery`] and [`Fusion`]: words, and words
 //!   with vectors.
 //! - [`Schema`], [`Record`], [`Value`]: what is stored. [`Options`], [`Durability`], [`Limits`]: how.
+//! - [`_documentation::guide`]: modelling, filters, words, tuning, durability, monitoring, limits, moving from other stores.
 //! - [`_documentation`]: the file format, byte by byte, and the decisions behind the design.
 //!
 //! # Inside
@@ -111,9 +112,11 @@ pub use quant::Quantization;
 pub use query::Explain;
 pub use query::Fusion;
 pub use query::Hit;
+pub use query::Latency;
 pub use query::Scan;
 pub use query::Search;
 pub use query::SegmentExplain;
+pub use query::SlowSearch;
 pub use query::Weights;
 pub use query::WordsExplain;
 pub use segment::Limits;
@@ -133,8 +136,35 @@ pub use text::TextQuery;
 pub use vector::Dtype;
 pub use vector::Metric;
 
-/// The file format and the decisions behind the design, as pages.
+/// A guide for users, the file format, and the decisions behind the design, as pages.
 pub mod _documentation {
+    /// How to work with it, one subject a page.
+    pub mod guide {
+        #[doc = include_str!("doc/guide/modelling.md")]
+        pub mod modelling {}
+
+        #[doc = include_str!("doc/guide/filters.md")]
+        pub mod filters {}
+
+        #[doc = include_str!("doc/guide/words.md")]
+        pub mod words {}
+
+        #[doc = include_str!("doc/guide/tuning.md")]
+        pub mod tuning {}
+
+        #[doc = include_str!("doc/guide/durability.md")]
+        pub mod durability {}
+
+        #[doc = include_str!("doc/guide/monitoring.md")]
+        pub mod monitoring {}
+
+        #[doc = include_str!("doc/guide/limits.md")]
+        pub mod limits {}
+
+        #[doc = include_str!("doc/guide/moving.md")]
+        pub mod moving {}
+    }
+
     #[doc = include_str!("doc/format.md")]
     pub mod format {}
 

@@ -26,7 +26,17 @@ fn every_example_is_run_here() {
         .filter(|name| name.ends_with(".rs"))
         .collect();
     names.sort();
-    assert_eq!(names, ["concurrent_readers.rs", "named_vectors.rs", "quickstart.rs", "transactions.rs"]);
+    assert_eq!(
+        names,
+        [
+            "many_readers.rs",
+            "named_vectors.rs",
+            "photos_nearby.rs",
+            "quickstart.rs",
+            "telemetry.rs",
+            "transactions.rs"
+        ]
+    );
 }
 
 #[test]
@@ -64,7 +74,20 @@ fn quickstart_takes_a_users_own_records() {
 fn the_other_examples_show_what_they_are_for() {
     assert!(output("named_vectors", &[]).contains("caption nearest: 'nugget'"));
     assert!(output("transactions", &[]).contains("in stock: 1, sold: 1\nthe ruby is still here: true"));
-    assert!(
-        output("concurrent_readers", &[]).contains("the snapshot still has 1 record, the collection 1001")
+    let readers = output("many_readers", &[]);
+    assert_eq!(readers.matches("another process has seen all 1001 records").count(), 2, "{readers}");
+    assert!(readers.contains("the snapshot still has 1 record, the collection 1001"), "{readers}");
+    let photos = output("photos_nearby", &[]);
+    assert_eq!(
+        photos.lines().filter(|line| line.ends_with('Z') && line.contains("furnace")).count(),
+        3,
+        "{photos}"
     );
+    assert!(photos.contains("250 of a church"), "{photos}");
+    let telemetry = output("telemetry", &[]);
+    for expected in
+        ["slow: search of 'notes' took", "filter: n > 500", "searches: 1 calls", "commit", "Spans"]
+    {
+        assert!(telemetry.contains(expected), "'{expected}' is missing in:\n{telemetry}");
+    }
 }

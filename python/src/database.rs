@@ -8,6 +8,7 @@ use crate::process::Owned;
 use crate::process::detached;
 use crate::process::not_pickled;
 use crate::process::watched;
+use crate::slow::with_slow_search;
 use crate::stats::database_stats;
 use crate::text::text_fields_in;
 use crate::transaction::PyTransaction;
@@ -59,6 +60,9 @@ pub(crate) struct PyDatabase {
 /// system has it, and it is on the disk at most 10 ms later; "none", the same, and on the disk at the next checkpoint.
 /// `maintenance="manual"` leaves building graphs to `optimize`.
 ///
+/// `slow_search` is a number of seconds: each search that takes at least that long is told to `on_slow_search`, a function
+/// of a dict (see `lodedb.SlowSearch`), or logged as a warning of the logger "lodedb" where there is none.
+///
 /// Raises OSError, LockedError where another handle writes, CorruptError.
 ///
 /// >>> with lodedb.open(":memory:") as db:
@@ -68,7 +72,8 @@ pub(crate) struct PyDatabase {
 /// 1
 /// 'Mines'
 #[pyfunction]
-#[pyo3(signature = (path, *, read_only=false, create=true, durability="full", maintenance="background"))]
+#[pyo3(signature = (path, *, read_only=false, create=true, durability="full", maintenance="background", slow_search=None, on_slow_search=None))]
+#[expect(clippy::too_many_arguments, reason = "they are keyword arguments")]
 pub(crate) fn open(
     py: Python<'_>,
     path: PathBuf,
@@ -76,6 +81,8 @@ pub(crate) fn open(
     create: bool,
     durability: &str,
     maintenance: &str,
+    slow_search: Option<f64>,
+    on_slow_search: Option<Bound<'_, PyAny>>,
 ) -> PyResult<PyDatabase> {
     let durability = match durability {
         "full" => Durability::Full,
@@ -90,6 +97,7 @@ pub(crate) fn open(
     };
     let options = Options::new().read_only(read_only).create(create);
     let options = options.durability(durability).maintenance(maintenance);
+    let options = with_slow_search(options, slow_search, on_slow_search)?;
     let name = path.display().to_string();
     let database = detached(py, || options.open(path))?;
     Ok(PyDatabase { database: Owned::new(database), path: name, read_only, turn: Turn::default() })

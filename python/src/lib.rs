@@ -7,7 +7,8 @@
 //! query                                   searches in batches
 //! batch  arrow  vectors  values  embed    records, tables, arrays, field values in and out
 //! filter                                  conditions: dicts, strings and expressions in
-//! process  turn  errors  stats            where work runs detached, who may write, exceptions
+//! process  turn  errors                   where work runs detached, who may write, exceptions
+//! stats  slow                             counts, and who is told of slow searches
 //! ```
 
 mod arrow;
@@ -26,6 +27,7 @@ mod query;
 mod rerank;
 mod scan;
 mod search;
+mod slow;
 mod stats;
 mod text;
 mod transaction;

@@ -2,6 +2,7 @@
 
 use crate::values::value_out;
 use lodedb::CollectionStats;
+use lodedb::Latency;
 use lodedb::Stats;
 use lodedb::Value;
 use pyo3::IntoPyObjectExt;
@@ -20,6 +21,8 @@ pub(crate) fn database_stats<'py>(py: Python<'py>, stats: &Stats) -> PyResult<Bo
     dict.set_item("generation", stats.generation)?;
     dict.set_item("commits", stats.commits)?;
     dict.set_item("uuid", &stats.uuid)?;
+    dict.set_item("search_latency", latency_out(py, &stats.search_latency)?)?;
+    dict.set_item("commit_latency", latency_out(py, &stats.commit_latency)?)?;
     let collections = stats.collections.iter().map(|stats| collection_stats(py, stats));
     dict.set_item("collections", PyList::new(py, collections.collect::<PyResult<Vec<_>>>()?)?)?;
     Ok(dict)
@@ -39,6 +42,21 @@ pub(crate) fn collection_stats<'py>(
     dict.set_item("segments", stats.segments)?;
     dict.set_item("graphs", stats.graphs)?;
     dict.set_item("graph_records", stats.graph_records)?;
+    dict.set_item("kept_filters", stats.kept_filters)?;
+    dict.set_item("kept_filter_bytes", stats.kept_filter_bytes)?;
+    Ok(dict)
+}
+
+fn latency_out<'py>(py: Python<'py>, latency: &Latency) -> PyResult<Bound<'py, PyDict>> {
+    let dict = PyDict::new(py);
+    dict.set_item("count", latency.count())?;
+    dict.set_item("mean", latency.mean().as_secs_f64())?;
+    for (name, share) in [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("max", 1.0)] {
+        dict.set_item(name, latency.percentile(share).as_secs_f64())?;
+    }
+    let buckets: Vec<(f64, u64)> =
+        latency.buckets().map(|(time, count)| (time.as_secs_f64(), count)).collect();
+    dict.set_item("buckets", buckets)?;
     Ok(dict)
 }
 

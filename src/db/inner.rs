@@ -12,7 +12,9 @@ use super::state::State;
 use crate::error::Error;
 use crate::error::Result;
 use crate::ids::CommitId;
+use crate::query::Monitor;
 use crate::query::View;
+use crate::query::Watch;
 use crate::segment::Limits;
 use crate::segment::Schema;
 use crate::segment::Segment;
@@ -33,6 +35,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 /// A transaction larger than this is made durable by a checkpoint, which writes its vectors once.
 const BULK_BYTES: usize = 4 << 20;
@@ -67,6 +70,7 @@ pub(crate) struct Inner {
     published: RwLock<Arc<State>>,
     pub(super) signal: Signal,
     ahead: Ahead,
+    pub(super) monitor: Arc<Monitor>,
 }
 
 /// What the one who writes holds.
@@ -88,6 +92,7 @@ impl Shared {
         read_only: bool,
         create: bool,
     ) -> Result<Self> {
+        let _span = tracing::debug_span!("open", name).entered();
         let len = backend.len().map_err(|error| Error::io(format!("open {name}"), error))?;
         let (store, state) = if len == 0 && create && !read_only {
             let store = Store::create_with(backend, &options.store)?;
@@ -116,6 +121,7 @@ impl Shared {
             published: RwLock::new(state),
             signal: Signal::default(),
             ahead: Ahead::default(),
+            monitor: Arc::new(Monitor::new(options.slow.clone())),
             options,
         });
         let thread = Mutex::new(if read_only { None } else { Thread::start(&inner)? });
@@ -202,15 +208,16 @@ impl Inner {
     pub(super) fn view(&self, name: &str, id: u32) -> Result<View> {
         let state = self.newest()?;
         let set = state.same_collection(name, id)?.set.clone();
-        Ok(View { set, limits: self.limits.clone() })
+        Ok(View { set, limits: self.limits.clone(), watch: None })
     }
 
-    /// As [`view`](Self::view), for searches: what they will touch is verified ahead of them.
-    pub(super) fn search_view(&self, name: &str, id: u32) -> Result<View> {
+    /// As [`view`](Self::view), for searches, which are noted: what they will touch is verified ahead of them.
+    pub(super) fn search_view(&self, name: &Arc<str>, id: u32) -> Result<View> {
         let state = self.newest()?;
         self.ahead.search(&state);
         let set = state.same_collection(name, id)?.set.clone();
-        Ok(View { set, limits: self.limits.clone() })
+        let watch = Some(Watch { monitor: self.monitor.clone(), collection: name.clone() });
+        Ok(View { set, limits: self.limits.clone(), watch })
     }
 
     /// Takes in what another process has written. The store tells its news once, so they are kept until they are in.
@@ -254,8 +261,22 @@ impl Inner {
         }
     }
 
+    /// As [`commit`](Self::commit), and notes how long it took until it was acknowledged.
+    pub(super) fn commit_noted(
+        &self,
+        writer: MutexGuard<'_, Writer>,
+        state: State,
+        ops: &[Op],
+    ) -> Result<()> {
+        let _span = tracing::debug_span!("commit", operations = ops.len()).entered();
+        let started = Instant::now();
+        self.commit(writer, state, ops)?;
+        self.monitor.commits.record(started.elapsed());
+        Ok(())
+    }
+
     /// Makes `state`, which is the writer's after `ops`, the newest: durable as the options ask for, then visible.
-    pub(super) fn commit(&self, mut writer: MutexGuard<'_, Writer>, state: State, ops: &[Op]) -> Result<()> {
+    fn commit(&self, mut writer: MutexGuard<'_, Writer>, state: State, ops: &[Op]) -> Result<()> {
         let bytes: usize = ops.iter().map(Op::bytes).sum();
         let excess = self.options.active_bytes.saturating_mul(ACTIVE_EXCESS);
         if bytes > BULK_BYTES || state.active_bytes() > excess {
@@ -306,6 +327,7 @@ impl Inner {
 
     /// Checkpoints `state`, which takes the place of the writer's and of all before it.
     pub(super) fn checkpoint_as(&self, writer: &mut Writer, state: &State) -> Result<()> {
+        let _span = tracing::debug_span!("checkpoint").entered();
         self.ahead.publish();
         let folded = Arc::new(checkpoint(&self.store, state, &writer.busy)?);
         writer.state = folded.clone();
@@ -391,6 +413,7 @@ impl Inner {
 
     /// See [`Database::backup`](super::Database::backup).
     pub(super) fn backup(&self, path: &Path) -> Result<()> {
+        let _span = tracing::info_span!("backup", path = %path.display()).entered();
         let state = self.newest()?;
         let failed = |error| Error::io(format!("back up to {}", path.display()), error);
         if path.exists() {
@@ -414,6 +437,7 @@ impl Inner {
 
     /// See [`Database::verify`](super::Database::verify).
     pub(super) fn verify(&self) -> Result<()> {
+        let _span = tracing::info_span!("verify").entered();
         let state = self.newest()?;
         if let Some(corruption) = self.store.verify()?.into_iter().next() {
             return Err(Error::Corrupt(corruption));

@@ -212,6 +212,8 @@ impl Job<'_> {
         let Some(sources) = self.begin(&mut *inner.writer()?, pick) else { return Ok(()) };
         let Some(schema) = sources.first().map(|live| live.segment.schema().clone()) else { return Ok(()) };
         let live: usize = sources.iter().map(LiveSegment::live).sum();
+        let (collection, segments) = (&**self.name, sources.len());
+        let _span = tracing::debug_span!("merge", collection, segments, records = live).entered();
         let target = Target::store(&inner.store);
         let (graph, keep_rows) = (live >= GRAPH_MIN_RECORDS, self.keep_rows);
         let merge = Merge { schema, sources: &sources, graph, keep_rows, progress };
@@ -286,6 +288,7 @@ pub(super) fn optimize(
     only: Option<(&str, u32)>,
     progress: &(dyn Fn(Progress) -> ControlFlow<()> + Sync),
 ) -> Result<()> {
+    let _span = tracing::info_span!("optimize").entered();
     inner.checkpoint()?;
     let _merging = inner.merging.lock();
     let state = inner.newest()?;
@@ -320,6 +323,7 @@ fn all_unless_one(set: &SegmentSet) -> Option<Vec<LiveSegment>> {
 
 /// See [`Database::compact`](super::Database::compact).
 pub(super) fn compact(inner: &Inner) -> Result<()> {
+    let _span = tracing::info_span!("compact").entered();
     inner.checkpoint()?;
     let _merging = inner.merging.lock();
     for (name, collection) in &inner.newest()?.collections {

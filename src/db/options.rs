@@ -4,6 +4,8 @@ use super::Database;
 use super::inner::Shared;
 use crate::error::Error;
 use crate::error::Result;
+use crate::query::SlowSearch;
+use crate::query::SlowSearches;
 use crate::segment::Limits;
 use crate::storage::Backend;
 use crate::storage::FileBackend;
@@ -62,6 +64,7 @@ pub struct Options {
     pub(super) maintenance: Maintenance,
     pub(super) active_bytes: usize,
     pub(super) limits: Limits,
+    pub(super) slow: Option<SlowSearches>,
     pub(super) store: StoreOptions,
 }
 
@@ -75,6 +78,7 @@ impl Default for Options {
             // Scanned in about half a millisecond, and folded into the file in a few.
             active_bytes: 8 << 20,
             limits: Limits::default(),
+            slow: None,
             store: StoreOptions::default(),
         }
     }
@@ -128,6 +132,28 @@ impl Options {
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
+        self
+    }
+
+    /// A function that is told of each search, through this handle, that takes at least this long. It runs on the thread that
+    /// searched, before the hits are given back. Default: none.
+    ///
+    /// ```
+    /// use lodedb::{MemoryBackend, Options, Record, Schema};
+    /// use std::sync::Arc;
+    /// use std::time::Duration;
+    ///
+    /// let options = Options::new().slow_search(Duration::from_millis(50), |search| eprintln!("{search}"));
+    /// let db = options.open_backend(Arc::new(MemoryBackend::new()), "memory")?;
+    /// # Ok::<(), lodedb::Error>(())
+    /// ```
+    #[must_use]
+    pub fn slow_search(
+        mut self,
+        least: Duration,
+        tell: impl Fn(&SlowSearch) + Send + Sync + 'static,
+    ) -> Self {
+        self.slow = Some(SlowSearches { least, tell: Arc::new(tell) });
         self
     }
 

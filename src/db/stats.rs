@@ -2,6 +2,7 @@
 
 use super::inner::Inner;
 use crate::error::Result;
+use crate::query::Latency;
 use crate::segment::LiveSegment;
 use crate::segment::SegmentSet;
 
@@ -23,6 +24,10 @@ pub struct Stats {
     pub commits: u64,
     /// The database's UUID, in hexadecimal.
     pub uuid: String,
+    /// How long searches through this handle took, from `run` to the hits. One for many vectors counts once for each.
+    pub search_latency: Latency,
+    /// How long commits through this handle took until they were acknowledged.
+    pub commit_latency: Latency,
     /// The collections, in alphabetical order.
     pub collections: Vec<CollectionStats>,
 }
@@ -47,11 +52,16 @@ pub struct CollectionStats {
     pub graphs: usize,
     /// Number of records that a graph leads to.
     pub graph_records: usize,
+    /// Number of answers to filters that are kept in memory, by segments.
+    pub kept_filters: usize,
+    /// Bytes of these.
+    pub kept_filter_bytes: usize,
 }
 
 impl CollectionStats {
     pub(super) fn of(name: &str, set: &SegmentSet) -> Self {
         let graphs = || set.sealed.iter().filter(|live| live.segment.has_graph());
+        let kept = || set.segments().map(|live| live.segment.kept_filters());
         Self {
             name: name.to_owned(),
             records: set.live(),
@@ -61,6 +71,8 @@ impl CollectionStats {
             segments: set.sealed.len(),
             graphs: graphs().count(),
             graph_records: graphs().map(LiveSegment::live).sum(),
+            kept_filters: kept().map(|(count, _)| count).sum(),
+            kept_filter_bytes: kept().map(|(_, bytes)| bytes).sum(),
         }
     }
 }
@@ -80,6 +92,8 @@ impl Inner {
             generation: store.generation,
             commits: store.last_commit.0,
             uuid: format!("{:032x}", store.uuid),
+            search_latency: self.monitor.searches.latency(),
+            commit_latency: self.monitor.commits.latency(),
             collections: collections.collect(),
         })
     }

@@ -100,7 +100,7 @@ impl<'db> Transaction<'db> {
     pub fn commit(self) -> Result<()> {
         match self.ops.is_empty() {
             true => Ok(()),
-            false => self.inner.commit(self.writer, self.state, &self.ops),
+            false => self.inner.commit_noted(self.writer, self.state, &self.ops),
         }
     }
 
@@ -224,7 +224,7 @@ impl TransactionCollection<'_, '_> {
     /// The same.
     pub fn delete_where(&mut self, filter: Filter) -> Result<usize> {
         let (set, limits) = (self.set()?.clone(), self.transaction.inner.limits.clone());
-        let found = ids(&View { set, limits }, &filter.into())?;
+        let found = ids(&View { set, limits, watch: None }, &filter.into())?;
         self.delete(found)
     }
 

@@ -24,6 +24,7 @@ use crate::quant::CodeForm;
 use crate::quant::QueryCode;
 use crate::quant::is_normalised;
 use crate::quant::range::Sample;
+use crate::quant::range::nearest;
 use crate::quant::transform::Transform;
 use crate::vector::Metric;
 use crate::vector::VectorType;
@@ -102,11 +103,11 @@ impl RaBitQ {
         let mut bytes = vec![0u8; planes_bytes];
         let mut sum = 0.0;
         for (at, value) in values.iter().enumerate() {
-            let level = (value / step).round();
-            sum += level;
+            let level = nearest(value / step, -MAX_LEVEL, MAX_LEVEL);
+            sum += f32::from(level);
             let start = at / 8 / BLOCK * BLOCK * PLANES + at / 8 % BLOCK;
             for plane in 0..PLANES {
-                bytes[start + plane * BLOCK] |= (level as i8 >> plane & 1).cast_unsigned() << (at % 8);
+                bytes[start + plane * BLOCK] |= (level >> plane & 1).cast_unsigned() << (at % 8);
             }
         }
         // The signs are twice the bits less one; a distance has minus twice the product, or minus it.

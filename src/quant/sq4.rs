@@ -17,6 +17,7 @@ use crate::quant::is_normalised;
 use crate::quant::range::MAX_CODE;
 use crate::quant::range::Range;
 use crate::quant::range::Sample;
+use crate::quant::range::nearest;
 use crate::quant::range::weights;
 use crate::quant::transform::Transform;
 use crate::vector::Metric;
@@ -106,9 +107,9 @@ impl Sq4 {
             return QueryCode { form: CodeForm::NibbleProduct, bytes: self.laid_out(bytes), start, unit };
         }
         let step = step / STEPS;
-        let steps = |value: &f32| ((value - low) / step).round().clamp(-BELOW, MAX_CODE) as i8;
+        let steps = |value: &f32| nearest((value - low) / step, -BELOW, MAX_CODE).cast_unsigned();
         let values = self.transform.query(query);
-        let bytes = self.laid_out(values.iter().map(|value| steps(value).cast_unsigned()).collect());
+        let bytes = self.laid_out(values.iter().map(steps).collect());
         let square = step * step;
         let (start, unit) = if is_normalised(metric) { (1.0, -square / 2.0) } else { (0.0, -square) };
         QueryCode { form: CodeForm::NibbleSquaredL2, bytes, start, unit }

@@ -15,7 +15,9 @@ mod fusion;
 mod group;
 mod hit;
 mod hybrid;
+mod latency;
 mod matching;
+mod monitor;
 mod ordered;
 mod scan;
 mod search;
@@ -31,8 +33,13 @@ pub(crate) use facets::facets;
 pub use fusion::Fusion;
 pub use fusion::Weights;
 pub use hit::Hit;
+pub use latency::Latency;
 pub(crate) use matching::count_all;
 pub(crate) use matching::ids;
+pub(crate) use monitor::Monitor;
+pub use monitor::SlowSearch;
+pub(crate) use monitor::SlowSearches;
+pub(crate) use monitor::Watch;
 pub use scan::Scan;
 pub use search::Search;
 
@@ -47,4 +54,6 @@ pub(crate) struct View {
     pub(crate) set: Arc<SegmentSet>,
     /// The limits.
     pub(crate) limits: Arc<Limits>,
+    /// Who notes what is searched.
+    pub(crate) watch: Option<Watch>,
 }

@@ -11,6 +11,8 @@ use super::fusion::Fusion;
 use super::group::Grouping;
 use super::matching::Condition;
 use super::matching::check_field;
+use super::monitor::SlowSearch;
+use super::monitor::Watch;
 use super::words::WordsRequest;
 use super::words::text_field;
 use crate::error::Error;
@@ -25,6 +27,7 @@ use crate::vector::ExactScorer;
 use rayon::prelude::*;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Hits where a search does not say how many.
 const DEFAULT_K: usize = 10;
@@ -214,7 +217,8 @@ impl Search {
     /// the schema, `Schema` for a name that it does not have, `Filter` for a filter that can't be or names a field that no record
     /// has, `Corrupt` where the file is damaged, `Closed` and `CollectionNotFound` where there is nothing to search.
     pub fn run(self) -> Result<Vec<Hit>> {
-        self.run_traced(None)
+        let watch = self.view.as_ref().ok().and_then(|view| view.watch.as_ref());
+        Watch::over(watch, &self, || self.run_traced(None))
     }
 
     /// Runs the search and tells how: the way taken through each segment, what the filter left, and the time it took.
@@ -291,7 +295,7 @@ impl Search {
         let vectors: Vec<Vector> = vectors.into_iter().map(Into::into).collect();
         let execution = Execution::new(view, place, &self.condition)?;
         let hits = |vector| execution.hits(view, &mut self.prepare(view, place, vector)?, &self, None);
-        vectors.par_iter().map(hits).collect()
+        vectors.par_iter().map(|vector| Watch::over(view.watch.as_ref(), &self, || hits(vector))).collect()
     }
 
     /// The share of the true nearest records that the search finds with its settings, on average: `sample` records of the
@@ -383,6 +387,20 @@ impl Search {
             check_field(view, &grouping.field)?;
         }
         Ok((view, place))
+    }
+
+    /// What is told of the search where it was slow.
+    pub(super) fn as_slow(&self, collection: &str, time: Duration, hits: usize) -> SlowSearch {
+        SlowSearch {
+            collection: collection.to_owned(),
+            time,
+            hits,
+            k: self.k,
+            // A search for many vectors runs once for each.
+            vectors: self.vectors.len().max(usize::from(self.words.is_none())),
+            text: self.words.as_ref().map(WordsRequest::as_text),
+            filter: self.condition.filter.as_ref().map(ToString::to_string),
+        }
     }
 
     /// The search for `vector`, among those at a place of the schema.

@@ -120,7 +120,7 @@ impl Model {
     }
 
     fn search(&self, query: &[f32], k: usize) -> Search {
-        let view = View { set: Arc::new(self.set.clone()), limits: Arc::default() };
+        let view = View { set: Arc::new(self.set.clone()), limits: Arc::default(), watch: None };
         Search::new(Ok(view)).vector(query).k(k)
     }
 

@@ -55,6 +55,15 @@ pub(super) enum WordsQuery {
 }
 
 impl WordsRequest {
+    /// The words as they were typed, or what a program put together.
+    pub(super) fn as_text(&self) -> String {
+        match &self.query {
+            None => String::new(),
+            Some(WordsQuery::Typed(text)) => text.clone(),
+            Some(WordsQuery::Built(query)) => format!("{query:?}"),
+        }
+    }
+
     /// `Ok` where the collection has text fields, and those that are named.
     pub(super) fn check(&self, schema: &Schema) -> Result<()> {
         if self.query.is_none() {

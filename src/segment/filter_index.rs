@@ -89,6 +89,12 @@ impl FilterIndex {
         Ok(open.insert(Arc::new(Open { part, directory })).clone())
     }
 
+    /// Number and bytes of the answers that are kept.
+    pub(crate) fn kept_answers(&self) -> (usize, usize) {
+        let answers = self.answers.lock();
+        (answers.len(), bytes(&answers))
+    }
+
     fn kept(&self, filter: &Filter) -> Option<Arc<SlotSet>> {
         let mut answers = self.answers.lock();
         let place = answers.iter().position(|(other, _)| other == filter)?;
@@ -99,13 +105,14 @@ impl FilterIndex {
     fn keep(&self, filter: &Filter, answer: &Arc<SlotSet>, len: usize) {
         let mut answers = self.answers.lock();
         answers.push((filter.clone(), answer.clone()));
-        let bytes = |answers: &[(Filter, Arc<SlotSet>)]| -> usize {
-            answers.iter().map(|(_, answer)| answer.bytes()).sum()
-        };
         while answers.len() > KEPT_FILTERS || (answers.len() > 1 && bytes(&answers) > KEPT_BYTES * len) {
             answers.remove(0);
         }
     }
+}
+
+fn bytes(answers: &[(Filter, Arc<SlotSet>)]) -> usize {
+    answers.iter().map(|(_, answer)| answer.bytes()).sum()
 }
 
 /// The bytes of the index over these encoded fields.

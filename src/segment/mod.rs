@@ -220,6 +220,11 @@ impl Segment {
         self.filters.with(&self.fields, self.schema.unindexed_fields(), f)
     }
 
+    /// Number and bytes of the answers to filters that are kept.
+    pub(crate) fn kept_filters(&self) -> (usize, usize) {
+        self.filters.kept_answers()
+    }
+
     /// The slots whose records pass a filter, dead ones among them. `words` answers what is asked of words.
     pub(crate) fn matching(&self, filter: &Filter, words: &Words<'_>) -> Result<Arc<SlotSet>> {
         self.filters.matching(&self.fields, self.schema.unindexed_fields(), filter, words)

@@ -153,7 +153,9 @@ impl Vector {
             (Self::Bits(_), Dtype::Binary) | (Self::I8(_), _) => Cow::Owned(self.to_f32()),
             (Self::Bits(_), dtype) => return Err(invalid(format!("bits where the schema has {dtype}"))),
         };
-        if let Some(i) = values.iter().position(|value| !value.is_finite()) {
+        // All at once first: looking for the one takes them one by one.
+        let all_finite = values.iter().fold(true, |all, value| all & value.is_finite());
+        if !all_finite && let Some(i) = values.iter().position(|value| !value.is_finite()) {
             return Err(invalid(format!("the value at {i} is {}, not a finite number", values[i])));
         }
         let misfit = match ty.dtype {

@@ -68,7 +68,7 @@ impl ExactScorer {
             engine,
             query: if binary { Vec::new() } else { padded_query(query) },
             bits: if binary { query.chunks(8).map(pack_bits).collect() } else { Vec::new() },
-            inverse_norm: inverse_norm_of(query),
+            inverse_norm: if ty.metric == Metric::Cosine { inverse_norm_of(query) } else { 0.0 },
         }
     }
 

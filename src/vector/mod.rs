@@ -305,19 +305,25 @@ impl VectorType {
         if matches!(self.dtype, Dtype::I8 | Dtype::Binary) {
             return Ok(());
         }
-        let mut unfit_at = None;
         let mut squared = 0.0f64;
+        self.decode_blocks(row, |_, values| squared += sum_of_squares(values));
+        // Squares of `f32` do not overflow, so the sum is finite where all elements are.
+        match squared <= MAX_SQUARED_LENGTH {
+            true => Ok(()),
+            false => Err(self.misfit(row, squared)),
+        }
+    }
+
+    /// What is wrong with a row of this squared length.
+    fn misfit(&self, row: &[u8], squared: f64) -> String {
+        let mut unfit_at = None;
         self.decode_blocks(row, |start, values| {
             let found = values.iter().position(|value| !value.is_finite());
             unfit_at = unfit_at.or(found.map(|at| (start + at, values[at])));
-            squared += sum_of_squares(values);
         });
         match unfit_at {
-            Some((at, value)) => Err(unfit(at, value)),
-            None if squared > MAX_SQUARED_LENGTH => {
-                Err(format!("its squared length is {squared:e} where {MAX_SQUARED_LENGTH:e} is the limit"))
-            }
-            None => Ok(()),
+            Some((at, value)) => unfit(at, value),
+            None => format!("its squared length is {squared:e} where {MAX_SQUARED_LENGTH:e} is the limit"),
         }
     }
 

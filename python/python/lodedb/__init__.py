@@ -43,7 +43,7 @@ from lodedb._lodedb import (
     weighted,
 )
 from lodedb._progress import Progress
-from lodedb._types import CollectionStats, SegmentExplain, Stats, WordsExplain
+from lodedb._types import CollectionStats, Latency, SegmentExplain, SlowSearch, Stats, WordsExplain
 
 __all__ = [
     "AlreadyExistsError",
@@ -64,6 +64,7 @@ __all__ = [
     "Fusion",
     "Hit",
     "Hits",
+    "Latency",
     "LimitError",
     "LockedError",
     "LodeError",
@@ -74,6 +75,7 @@ __all__ = [
     "Scan",
     "SchemaError",
     "SegmentExplain",
+    "SlowSearch",
     "Stats",
     "Transaction",
     "TransactionCollection",

@@ -10,7 +10,7 @@ from typing_extensions import Self
 from lodedb._filter import Condition
 from lodedb._fragment import Fragment
 from lodedb._progress import Progress
-from lodedb._types import CollectionStats, SegmentExplain, Stats, WordsExplain
+from lodedb._types import CollectionStats, SegmentExplain, SlowSearch, Stats, WordsExplain
 
 __all__ = [
     "Collection",
@@ -68,6 +68,8 @@ def open(
     create: bool = True,
     durability: Literal["full", "batched", "none"] = "full",
     maintenance: Literal["background", "manual"] = "background",
+    slow_search: float | None = None,
+    on_slow_search: Callable[[SlowSearch], object] | None = None,
 ) -> Database:
     """Opens the database at `path`, or one in memory for ":memory:".
 
@@ -77,6 +79,9 @@ def open(
     `durability` says when a write is acknowledged: "full", when it is on the disk; "batched", when the operating
     system has it, and it is on the disk at most 10 ms later; "none", the same, and on the disk at the next checkpoint.
     `maintenance="manual"` leaves building graphs to `optimize`.
+
+    `slow_search` is a number of seconds: each search that takes at least that long is told to `on_slow_search`, a function
+    of a dict (see `lodedb.SlowSearch`), or logged as a warning of the logger "lodedb" where there is none.
 
     Raises OSError, LockedError where another handle writes, CorruptError.
 

@@ -3,11 +3,42 @@
 from typing import Literal, TypedDict
 
 
+class Latency(TypedDict):
+    """How long calls through this handle took, in seconds: how many, on average, and by percentiles, which are known to
+    about a fifth. `buckets` is the histogram: times, ascending, with the number of calls that took at most this.
+    """
+
+    count: int
+    mean: float
+    p50: float
+    p90: float
+    p99: float
+    max: float
+    buckets: list[tuple[float, int]]
+
+
+class SlowSearch(TypedDict):
+    """A search that took too long, as `on_slow_search` of `lodedb.open` is told of it.
+
+    `hits` is 0 for one that failed, `k` is None for all with at least a score, `vectors` counts the vectors that it looked
+    for, `text` are the words, and `filter` is the filter as text.
+    """
+
+    collection: str
+    seconds: float
+    hits: int
+    k: int | None
+    vectors: int
+    text: str | None
+    filter: str | None
+
+
 class CollectionStats(TypedDict):
     """Counts of a collection, as `Collection.stats` gives them.
 
     `dead_records` were deleted or replaced and still take room; `active_records` are in memory and in the log only;
-    `graphs` is the number of `segments` that a graph leads through, to `graph_records` records.
+    `graphs` is the number of `segments` that a graph leads through, to `graph_records` records; `kept_filters` answers to
+    filters are kept in memory, in `kept_filter_bytes`.
     """
 
     name: str
@@ -18,13 +49,16 @@ class CollectionStats(TypedDict):
     segments: int
     graphs: int
     graph_records: int
+    kept_filters: int
+    kept_filter_bytes: int
 
 
 class Stats(TypedDict):
     """Counts of a database, as `Database.stats` gives them.
 
     Of the file's `file_bytes`, `live_bytes` are in use, `free_bytes` will be used by later writes, and `log_bytes` are
-    the log. `generation` counts the checkpoints since the file was created, `commits` the commits.
+    the log. `generation` counts the checkpoints since the file was created, `commits` the commits;
+    the latencies are those of searches and commits through this handle.
     """
 
     file_bytes: int
@@ -34,6 +68,8 @@ class Stats(TypedDict):
     generation: int
     commits: int
     uuid: str
+    search_latency: Latency
+    commit_latency: Latency
     collections: list[CollectionStats]
 
 
