@@ -59,7 +59,8 @@ fn every_long_or_frequent_call_has_its_span() {
     tracing::subscriber::with_default(spans.clone(), || {
         let db = open(options());
         let docs = db.collection("docs", Schema::new(2)).unwrap();
-        docs.upsert(records()).unwrap();
+        // Enough for a graph.
+        docs.upsert((0..1_500u64).map(|id| Record::new(id).vector([id as f32, 1.0]))).unwrap();
         docs.delete([3]).unwrap();
         db.optimize(|_| ControlFlow::Continue(())).unwrap();
         for _ in 0..3 {

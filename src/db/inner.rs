@@ -205,16 +205,18 @@ impl Inner {
     }
 
     /// What a query reads in the collection `name` with the number `id`.
-    pub(super) fn view(&self, name: &str, id: u32) -> Result<View> {
-        let state = self.newest()?;
-        let set = state.same_collection(name, id)?.set.clone();
-        Ok(View { set, limits: self.limits.clone(), watch: None })
+    pub(super) fn view(&self, name: &Arc<str>, id: u32) -> Result<View> {
+        self.view_of(&*self.newest()?, name, id)
     }
 
-    /// As [`view`](Self::view), for searches, which are noted: what they will touch is verified ahead of them.
+    /// As [`view`](Self::view), for searches: what they will touch is verified ahead of them.
     pub(super) fn search_view(&self, name: &Arc<str>, id: u32) -> Result<View> {
         let state = self.newest()?;
         self.ahead.search(&state);
+        self.view_of(&state, name, id)
+    }
+
+    fn view_of(&self, state: &State, name: &Arc<str>, id: u32) -> Result<View> {
         let set = state.same_collection(name, id)?.set.clone();
         let watch = Some(Watch { monitor: self.monitor.clone(), collection: name.clone() });
         Ok(View { set, limits: self.limits.clone(), watch })

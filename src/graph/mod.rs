@@ -195,6 +195,11 @@ impl Graph {
         self.len
     }
 
+    /// Number of nodes of the upper layers.
+    pub(crate) fn upper_nodes(&self) -> usize {
+        self.nodes.len()
+    }
+
     /// An order of the slots in which those that are read together lie near each other: first the nodes of the upper layers,
     /// the highest first, which every search reads; then breadth first from these; each slot followed by those with the
     /// same code. `order[new] == old`; every slot is there once.

@@ -69,6 +69,7 @@ use crate::vector::VectorType;
 use crate::vector::dispatch::Cpu;
 use crate::vector::dispatch::Simd;
 use crate::vector::dispatch::Work;
+use crate::vector::dispatch::prefetch;
 use crate::vector::kernels::BinaryEstimate;
 use crate::vector::kernels::CodeDistance;
 use crate::vector::kernels::DifferingBits;
@@ -449,6 +450,12 @@ impl<'a> Codes<'a> {
 }
 
 impl Codes<'_> {
+    /// Asks the processor's cache for the codes of these slots.
+    #[inline(always)]
+    pub(crate) fn prefetch(&self, slots: &[Slot]) {
+        slots.iter().for_each(|slot| prefetch(self.code(*slot)));
+    }
+
     /// Gives `each` the distance of every slot, four at a time.
     #[inline(always)]
     pub(crate) fn distances<D: CodeDistance>(

@@ -32,7 +32,7 @@ pub(crate) struct Best {
 
 impl Best {
     /// Empties it, for `limit` entries.
-    fn reset(&mut self, limit: usize) {
+    pub(crate) fn reset(&mut self, limit: usize) {
         self.entries.clear();
         self.limit = limit;
         self.bound = if limit == 0 { 0 } else { u64::MAX };
@@ -56,8 +56,18 @@ impl Best {
         }
     }
 
+    /// Adds an entry, unless its distance is beyond the bound, and tells whether it did.
+    #[inline(always)]
+    pub(crate) fn offer(&mut self, distance: u32, slot: Slot) -> bool {
+        let is_near = distance <= self.distance_bound();
+        if is_near {
+            self.add(distance, slot);
+        }
+        is_near
+    }
+
     /// Appends the best to `out`, best first.
-    fn finish(&mut self, query: &QueryCode, out: &mut Vec<Candidate>) {
+    pub(crate) fn finish(&mut self, query: &QueryCode, out: &mut Vec<Candidate>) {
         self.shrink();
         self.entries.sort_unstable();
         out.extend(self.entries.iter().map(|entry| {
@@ -94,6 +104,11 @@ impl Codes<'_> {
 }
 
 impl Codes<'_> {
+    /// Appends to `out` the distance of every code, each above its slot in a word.
+    pub(crate) fn keyed_distances(&self, query: &QueryCode, out: &mut Vec<u64>) {
+        query.form().dispatch(Keyed { codes: *self, query: query.bytes(), out });
+    }
+
     /// As [`Codes::scan`], of these slots alone, which ascend.
     pub(crate) fn scan_slots(
         &self,
@@ -106,6 +121,28 @@ impl Codes<'_> {
         best.reset(limit);
         query.form().dispatch(ScanSlots { codes: *self, query: query.bytes(), slots, best });
         best.finish(query, out);
+    }
+}
+
+/// The distances of all codes, each above its slot.
+struct Keyed<'a> {
+    codes: Codes<'a>,
+    query: &'a [u8],
+    out: &'a mut Vec<u64>,
+}
+
+impl CodeWork for Keyed<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<D: CodeDistance>(self, distance: D) {
+        let Codes { bytes, stride, len, .. } = self.codes;
+        let mut distances = [0; BATCH];
+        for first in (0..len).step_by(BATCH) {
+            batch_distances(distance, self.query, bytes, (first * stride, stride), &mut distances);
+            let keys = (first as u64..len as u64).zip(distances);
+            self.out.extend(keys.map(|(slot, distance)| u64::from(distance) << 32 | slot));
+        }
     }
 }
 

@@ -46,7 +46,7 @@ pub struct SegmentExplain {
     /// Number of records that pass the filter.
     pub matches: usize,
     /// The way that led to the result: `graph` (followed, results must pass), `graph over` (followed over records that do not
-    /// pass), `codes` (all codes that pass scored, the best rescored), `rows` (all stored vectors that pass scored).
+    /// pass), `cells` (the codes that pass scored, in the cells of records nearest to the query, the best rescored), `codes` (all codes that pass scored, the best rescored), `rows` (all stored vectors that pass scored).
     pub plan: &'static str,
     /// The way that was tried first, where it was given up because too few records near the query pass.
     pub given_up: Option<&'static str>,
@@ -122,6 +122,7 @@ fn name(route: Route) -> &'static str {
     match route {
         Route::Rows => "rows",
         Route::Codes => "codes",
+        Route::Cells => "cells",
         Route::Graph => "graph",
         Route::GraphOver => "graph over",
     }

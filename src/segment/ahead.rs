@@ -34,6 +34,7 @@ impl VerifyAhead {
                 }
                 if let Some(index) = &vector.index {
                     ordered[2].extend([index.codes_part(), index.graph_part()]);
+                    ordered[2].extend(index.cells_part());
                 }
             }
             ordered[1].push(live.segment.ids.part());

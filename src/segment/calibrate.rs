@@ -3,10 +3,16 @@
 //! Each of them is a query like those to come, whose true neighbors are found by comparing it with every code and rescoring
 //! the best few hundred. Then the graph is searched with one slack after the other, until it finds everything.
 
+use super::calibration::CELL_RECALLS;
 use super::calibration::Calibration;
+use super::calibration::CellBound;
+use super::calibration::CellCurve;
+use super::calibration::CellRank;
 use super::calibration::Curve;
 use super::calibration::DepthPoint;
 use super::calibration::SlackPoint;
+use super::cells::BuiltCells;
+use super::cells::gap;
 use crate::error::Result;
 use crate::graph::Beam;
 use crate::graph::GraphView;
@@ -40,6 +46,12 @@ const ENOUGH: f32 = 0.9998;
 const ENOUGH_WIDTH: f32 = 128.0;
 /// Depths that are measured, in tenths of the number of results.
 const DEPTHS: [usize; 14] = [10, 11, 12, 13, 14, 16, 18, 20, 25, 30, 40, 60, 100, 200];
+/// Ranks for which the cells are measured that hold all nearer ones.
+const CELL_RANKS: [usize; 8] = [1, 4, 10, 25, 60, 140, 240, 380];
+/// Distances of the last of the nearest records for which cells are measured.
+const CELL_BOUNDS: usize = 12;
+/// Records of each probe, at most, that are counted for one of these.
+const CELL_MEMBERS: usize = 10;
 /// Queries that go through the codes together, so that a block of codes is read from memory once for all.
 const QUERIES_AT_ONCE: usize = 16;
 /// Codes of a block.
@@ -60,6 +72,8 @@ pub(super) struct Subject<'a, 'r> {
     pub(super) codes: &'a Codes<'a>,
     /// A graph of the others.
     pub(super) graph: &'a GraphView<'a>,
+    /// The cells of all records, where there are such.
+    pub(super) cells: Option<&'a BuiltCells>,
     /// The records looked for.
     pub(super) unseen: &'a [Slot],
     /// The stored row of a record and its inverse norm.
@@ -76,7 +90,69 @@ pub(super) fn calibrate(subject: &Subject<'_, '_>) -> Result<Calibration> {
         .collect::<Result<_>>()?;
     let probes: Vec<Probe> = probes.into_iter().flatten().collect();
     let possible = RANKS.into_iter().filter(|k| k * 4 < subject.codes.len());
-    Ok(Calibration::new(possible.map(|k| curve(k, &probes, subject)).collect()))
+    let curves = possible.map(|k| curve(k, &probes, subject)).collect();
+    let cells = subject.cells.map(|cells| cell_curve(cells, &probes, subject)).transpose()?;
+    Ok(Calibration::new(curves, cells.unwrap_or_default()))
+}
+
+/// A nearest record of a probe: how far the centroid of its cell is, and how many records are in the cells up to it.
+struct InCell {
+    centroid: f32,
+    looked: u32,
+}
+
+/// Measures cells: of the records up to some ranks, how far the last one is, and in which cells they lie.
+fn cell_curve(cells: &BuiltCells, probes: &[Probe], subject: &Subject<'_, '_>) -> Result<CellCurve> {
+    let metric = subject.ty.metric;
+    let met = |probe: &Probe| -> Result<(Vec<f32>, Vec<InCell>)> {
+        let places = cells.order(subject.codes.quantizer(), &probe.code)?;
+        let mut best = probe.candidates.clone();
+        best.sort_unstable_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+        let in_cell = |(slot, _): &(Slot, f32)| {
+            let (score, looked) = places[cells.of(*slot)];
+            InCell { centroid: gap(metric, score), looked }
+        };
+        Ok((best.iter().map(|(_, score)| gap(metric, *score)).collect(), best.iter().map(in_cell).collect()))
+    };
+    let met: Vec<(Vec<f32>, Vec<InCell>)> = probes.par_iter().map(met).collect::<Result<_>>()?;
+    let mut looked = Vec::new();
+    let mut last = Vec::new();
+    for rank in CELL_RANKS {
+        let enough = || met.iter().filter(|(gaps, _)| gaps.len() >= rank);
+        let mut slots: Vec<u32> =
+            enough().flat_map(|(_, cells)| &cells[..rank]).map(|cell| cell.looked).collect();
+        if slots.is_empty() {
+            break;
+        }
+        slots.sort_unstable();
+        looked.push(CellRank { rank: rank as u32, slots: slots[(slots.len() - 1) * 49 / 50].max(1) });
+        last.extend(enough().map(|(gaps, cells)| (gaps[rank - 1], &cells[..rank])));
+    }
+    last.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
+    let bounds = last.chunks(last.len().div_ceil(CELL_BOUNDS).max(1)).map(cell_bound);
+    let mut bounds: Vec<CellBound> = bounds.collect();
+    // Results that are farther never lie in nearer cells.
+    for at in 1..bounds.len() {
+        let before = bounds[at - 1].centroids;
+        bounds[at]
+            .centroids
+            .iter_mut()
+            .zip(before)
+            .for_each(|(centroid, before)| *centroid = centroid.max(before));
+    }
+    Ok(CellCurve { bounds, looked })
+}
+
+/// What holds for records whose last is about as far.
+fn cell_bound<'a>(last: &[(f32, &'a [InCell])]) -> CellBound {
+    let gap = last.iter().map(|(gap, _)| gap).sum::<f32>() / last.len() as f32;
+    // A few of each, so that many near a probe among many don't drown few near one that is alone.
+    let some = |cells: &'a [InCell]| cells.iter().step_by(cells.len().div_ceil(CELL_MEMBERS));
+    let mut all: Vec<f32> =
+        last.iter().flat_map(|(_, cells)| some(cells)).map(|cell| cell.centroid).collect();
+    all.sort_unstable_by(f32::total_cmp);
+    let centroids = CELL_RECALLS.map(|recall| all[((all.len() as f32 * recall).ceil() as usize).max(1) - 1]);
+    CellBound { gap, centroids }
 }
 
 /// The records at `slots` with their true neighbors.

@@ -33,6 +33,8 @@ pub(crate) struct Plan {
     pub(crate) scan: bool,
     /// Estimated nanoseconds of a search of the graph.
     pub(crate) graph_cost: f32,
+    /// The recall that is wanted of the candidates, before some of them are rescored.
+    pub(crate) recall: f32,
 }
 
 /// Recall by slack and by depth, for a few numbers of results.
@@ -40,6 +42,102 @@ pub(crate) struct Plan {
 pub(crate) struct Calibration {
     /// By ascending `k`; empty where the index was too small or too uniform to be measured.
     curves: Vec<Curve>,
+    cells: CellCurve,
+}
+
+/// Recalls at which cells are measured.
+pub(super) const CELL_RECALLS: [f32; 10] = [0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 1.0];
+
+/// What is known of the cells; nothing where there are none.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct CellCurve {
+    /// By ascending distance.
+    pub(super) bounds: Vec<CellBound>,
+    /// By ascending rank.
+    pub(super) looked: Vec<CellRank>,
+}
+
+/// How far the centroids of the cells are in which the nearest records lie.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub(super) struct CellBound {
+    /// How far the last of these records is, as [`gap`](super::cells::gap) tells.
+    pub(super) gap: f32,
+    /// The gap of the centroids, for each of [`CELL_RECALLS`].
+    pub(super) centroids: [f32; CELL_RECALLS.len()],
+}
+
+/// How many records lie in the cells up to those of the nearest.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub(super) struct CellRank {
+    /// Number of nearest records.
+    pub(super) rank: u32,
+    /// Number of records in the cells.
+    pub(super) slots: u32,
+}
+
+impl CellCurve {
+    /// What is needed for one recall; `None` where nothing was measured.
+    pub(super) fn at(&self, recall: f32) -> Option<CellLimit> {
+        let after = CELL_RECALLS.partition_point(|measured| *measured < recall).min(CELL_RECALLS.len() - 1);
+        let before = after.saturating_sub(1);
+        let (low, high) = (CELL_RECALLS[before], CELL_RECALLS[after]);
+        let part = if high > low { ((recall - low) / (high - low)).clamp(0.0, 1.0) } else { 0.0 };
+        let between = |bound: &CellBound| {
+            let (below, above) = (bound.centroids[before], bound.centroids[after]);
+            (bound.gap, below + (above - below) * part)
+        };
+        (!self.bounds.is_empty()).then(|| CellLimit { bounds: self.bounds.iter().map(between).collect() })
+    }
+
+    /// About how many records are in the cells of the nearest up to `rank`.
+    pub(super) fn looked(&self, rank: f32) -> f32 {
+        let points = self.looked.iter().map(|point| ((point.rank as f32).ln(), (point.slots as f32).ln()));
+        between(&points.collect::<Vec<_>>(), rank.max(1.0).ln(), None).exp()
+    }
+
+    fn fits(&self) -> bool {
+        let ascend = |values: &[f32]| values.is_sorted() && values.iter().all(|value| value.is_finite());
+        let gaps: Vec<f32> = self.bounds.iter().map(|bound| bound.gap).collect();
+        ascend(&gaps)
+            && self.bounds.iter().all(|bound| ascend(&bound.centroids))
+            && self.looked.is_sorted_by(|a, b| a.rank < b.rank)
+            && self.looked.iter().all(|point| point.rank > 0 && point.slots > 0)
+            && self.bounds.len().max(self.looked.len()) <= MAX_POINTS
+    }
+}
+
+/// Up to which centroid cells have to be looked at for one recall, by how far the last result is.
+#[derive(Debug, Clone)]
+pub(super) struct CellLimit {
+    bounds: Vec<(f32, f32)>,
+}
+
+impl CellLimit {
+    /// The gap of the farthest centroid where that of the last result is `gap`. Beyond what was measured it rises by as much as
+    /// that: a cell's own extent stays the same.
+    pub(super) fn farthest(&self, gap: f32) -> f32 {
+        between(&self.bounds, gap, Some(1.0))
+    }
+}
+
+/// The second number that belongs to a first one, linear between points; before the first point as there, and beyond the last one
+/// with this slope, or that of the last two.
+fn between(points: &[(f32, f32)], at: f32, slope: Option<f32>) -> f32 {
+    let after = points.partition_point(|(first, _)| *first < at);
+    let (before, after) = match (after.checked_sub(1).and_then(|at| points.get(at)), points.get(after)) {
+        (None, Some((_, second))) => return *second,
+        (None, None) => return 0.0,
+        (Some(before), Some(after)) => (before, after),
+        (Some((first, second)), None) => {
+            match (slope, points.len().checked_sub(2).and_then(|at| points.get(at))) {
+                (Some(slope), _) => return second + (at - first) * slope,
+                (None, None) => return *second,
+                (None, Some(earlier)) => (earlier, &(*first, *second)),
+            }
+        }
+    };
+    let rise = if after.0 > before.0 { (after.1 - before.1) / (after.0 - before.0) } else { 0.0 };
+    before.1 + (at - before.0) * rise
 }
 
 /// What was measured for one number of results.
@@ -92,8 +190,13 @@ const MAX_WIDTH: f32 = 65_536.0;
 
 impl Calibration {
     /// Of these curves, by ascending `k`.
-    pub(super) fn new(curves: Vec<Curve>) -> Self {
-        Self { curves }
+    pub(super) fn new(curves: Vec<Curve>, cells: CellCurve) -> Self {
+        Self { curves, cells }
+    }
+
+    /// What is known of the cells.
+    pub(super) fn cells(&self) -> &CellCurve {
+        &self.cells
     }
 
     /// `Ok` where the numbers are such as can be measured.
@@ -114,7 +217,11 @@ impl Calibration {
                 && curve.depths.is_sorted_by(|a, b| a.depth < b.depth)
         };
         let ascending = self.curves.is_sorted_by(|a, b| a.k < b.k);
-        match ascending && self.curves.len() <= MAX_POINTS && self.curves.iter().all(fits) {
+        match ascending
+            && self.cells.fits()
+            && self.curves.len() <= MAX_POINTS
+            && self.curves.iter().all(fits)
+        {
             true => Ok(()),
             false => Err(ByteReader::new("calibration", &[]).error("numbers that can't have been measured")),
         }
@@ -145,6 +252,7 @@ impl Calibration {
             rescored: Some(rescored.max(k)),
             scan: (below.is_short && above.is_short) || costs::scan(len, code_bytes) < costs::graph(width),
             graph_cost: costs::graph(width),
+            recall: between(below.recall, above.recall),
         }
     }
 }
@@ -155,6 +263,8 @@ struct Choice {
     width: f32,
     /// Candidates to rescore for each result.
     depth: f32,
+    /// The share of the true results that have to be among the candidates.
+    recall: f32,
     /// Whether the graph does not give what is wanted with any slack that was measured.
     is_short: bool,
 }
@@ -173,7 +283,7 @@ impl Curve {
         };
         let most = self.slacks.last().map_or(1.0, |point| point.recall);
         let is_short = matches!(effort, Effort::Recall(_)) && most + TOLERANCE < of_graph;
-        Choice { slack, width, depth: depth as f32 / self.k as f32, is_short }
+        Choice { slack, width, depth: depth as f32 / self.k as f32, recall: of_graph, is_short }
     }
 
     /// The largest mean width that was measured.
@@ -219,7 +329,8 @@ fn unmeasured(effort: Effort, k: usize) -> Plan {
             k * factor + 32
         }
     };
-    Plan { slack: None, width, rescored: None, scan: false, graph_cost: costs::graph(width as f32) }
+    let recall = if let Effort::Recall(recall) = effort { recall } else { 1.0 };
+    Plan { slack: None, width, rescored: None, scan: false, graph_cost: costs::graph(width as f32), recall }
 }
 
 #[cfg(test)]
@@ -241,7 +352,7 @@ mod tests {
 
     #[test]
     fn more_recall_takes_more_of_everything() {
-        let calibration = Calibration::new(vec![curve(1), curve(10), curve(100)]);
+        let calibration = Calibration::new(vec![curve(1), curve(10), curve(100)], CellCurve::default());
         calibration.check().unwrap();
         for k in [1, 3, 10, 50, 100, 5000] {
             let plans: Vec<Plan> = (50..=100)
@@ -263,7 +374,7 @@ mod tests {
 
     #[test]
     fn a_width_is_a_mean_width() {
-        let calibration = Calibration::new(vec![curve(10)]);
+        let calibration = Calibration::new(vec![curve(10)], CellCurve::default());
         assert_eq!(calibration.plan(Effort::Width(50), 10, MANY).slack, Some(100));
         assert_eq!(calibration.plan(Effort::Width(10), 10, MANY).slack, Some(0));
         assert_eq!(calibration.plan(Effort::Width(500), 10, MANY).slack, Some(300));
@@ -281,11 +392,11 @@ mod tests {
     fn what_the_graph_can_not_give_and_what_is_small_is_scanned() {
         let mut poor = curve(10);
         poor.slacks.truncate(2);
-        let calibration = Calibration::new(vec![poor]);
+        let calibration = Calibration::new(vec![poor], CellCurve::default());
         assert!(!calibration.plan(Effort::Recall(0.85), 10, MANY).scan);
         assert!(calibration.plan(Effort::Recall(0.98), 10, MANY).scan);
         assert!(!calibration.plan(Effort::Width(64), 10, MANY).scan);
-        let calibration = Calibration::new(vec![curve(10)]);
+        let calibration = Calibration::new(vec![curve(10)], CellCurve::default());
         assert!(calibration.plan(Effort::Width(64), 10, (100, 128)).scan);
     }
 
@@ -293,18 +404,18 @@ mod tests {
     fn numbers_that_were_not_measured_are_refused() {
         let mut wrong = curve(10);
         wrong.slacks[1].recall = f32::NAN;
-        assert!(Calibration::new(vec![wrong]).check().is_err());
+        assert!(Calibration::new(vec![wrong], CellCurve::default()).check().is_err());
         for width in [f32::NAN, f32::MAX, f32::INFINITY, -1.0] {
             let mut wrong = curve(10);
             wrong.slacks[2].width = width;
-            assert!(Calibration::new(vec![wrong]).check().is_err(), "{width}");
+            assert!(Calibration::new(vec![wrong], CellCurve::default()).check().is_err(), "{width}");
         }
         let mut wrong = curve(10);
         wrong.slacks[2].slack = u32::MAX;
-        assert!(Calibration::new(vec![wrong]).check().is_err());
+        assert!(Calibration::new(vec![wrong], CellCurve::default()).check().is_err());
         let mut wrong = curve(10);
         wrong.depths[0].depth = 9;
-        assert!(Calibration::new(vec![wrong]).check().is_err());
-        assert!(Calibration::new(vec![curve(10), curve(10)]).check().is_err());
+        assert!(Calibration::new(vec![wrong], CellCurve::default()).check().is_err());
+        assert!(Calibration::new(vec![curve(10), curve(10)], CellCurve::default()).check().is_err());
     }
 }

@@ -62,6 +62,7 @@ struct IndexEntry {
     quantizer: Vec<u8>,
     codes: Place,
     graph: Place,
+    cells: Option<Place>,
     calibration: Calibration,
 }
 
@@ -125,6 +126,7 @@ impl VectorEntry {
                 quantizer: index.quantizer().to_bytes(),
                 codes: extents.place(index.codes_part())?,
                 graph: extents.place(index.graph_part())?,
+                cells: index.cells_part().map(|part| extents.place(part)).transpose()?,
                 calibration: index.calibration().clone(),
             }),
         };
@@ -138,7 +140,9 @@ impl VectorEntry {
         let index = self.index.as_ref().map(|index| {
             let quantizer = Quantizer::from_bytes(&ty, &index.quantizer)?;
             let (codes, graph) = (file.part("codes", index.codes)?, file.part("graph", index.graph)?);
-            VectorIndex::open(ty, quantizer, codes, graph, len)?.with_calibration(index.calibration.clone())
+            let cells = index.cells.map(|place| file.part("cells", place)).transpose()?;
+            VectorIndex::open(ty, quantizer, (codes, graph, cells), len)?
+                .with_calibration(index.calibration.clone())
         });
         Ok(VectorPart { rows, index: index.transpose()? })
     }

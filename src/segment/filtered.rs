@@ -9,7 +9,9 @@
 use super::LiveSegment;
 use super::VectorIndex;
 use super::VectorPart;
+use super::calibration::CellLimit;
 use super::calibration::Plan;
+use super::cells::Ends;
 use super::costs;
 use super::index::Lookup;
 use super::search::Known;
@@ -24,6 +26,7 @@ use crate::graph::Hops;
 use crate::graph::Restriction;
 use crate::graph::Uneven;
 use crate::ids::Slot;
+use crate::quant::Candidate;
 use crate::slots::SlotSet;
 
 /// From this share of matches on, the graph is walked as it is.
@@ -62,12 +65,26 @@ impl Filtered<'_> {
         // A hidden record is its own nearest, and takes a place among the codes.
         let hidden = usize::from(self.known.hidden.is_some());
         let rescored = rescored(self.index, self.query.k, &plan) + hidden;
+        let through = Through::new(self, &plan)?;
+        let graph_cost = match self.share() {
+            share if share >= MOST_PASS => plan.graph_cost,
+            _ => costs::graph_passing(plan.graph_cost),
+        };
+        let cells_cost = through.as_ref().map_or(f32::INFINITY, |through| through.cost);
         let mut route = match self.share() {
-            _ if plan.scan || scan_cost < costs::graph_passing(plan.graph_cost) => Route::Codes,
+            _ if plan.scan || scan_cost < graph_cost.min(cells_cost) => Route::Codes,
+            _ if cells_cost < graph_cost => Route::Cells,
             share if share >= MOST_PASS => Route::Graph,
             _ => Route::GraphOver,
         };
         let mut work = Work { route, given_up: None, scored: 0 };
+        if let (Route::Cells, Some(through)) = (route, &through) {
+            if through.run(self, rescored, scan_cost.max(2.0 * cells_cost), &mut work, found)? {
+                return Ok(work);
+            }
+            work.given_up = Some(Route::Cells);
+            route = Route::Codes;
+        }
         while route != Route::Codes {
             let next = self.walk(route, &plan, rescored, scan_cost, &mut work, found)?;
             let Some(next) = next else { return Ok(Work { route, ..work }) };
@@ -78,6 +95,11 @@ impl Filtered<'_> {
             self.part.rows.score(&self.query.scorer, to_rescore(candidates.iter(), rescored), found)
         })??;
         Ok(Work { route, scored: work.scored + self.set.len(), ..work })
+    }
+
+    /// Cost of the code of a match in a cell.
+    fn match_cost(&self) -> f32 {
+        costs::cell_match(self.index.quantizer().code_bytes())
     }
 
     fn share(&self) -> f32 {
@@ -136,5 +158,57 @@ impl Filtered<'_> {
             _ if walk.ending == Ending::FewPass => Some(Route::GraphOver),
             _ => Some(Route::Codes),
         })
+    }
+}
+
+/// The way through the cells nearest to the query.
+struct Through {
+    limit: CellLimit,
+    /// Cells that are likely to be needed.
+    likely: usize,
+    /// What it is likely to cost, in nanoseconds, where the filter has nothing to do with the query.
+    cost: f32,
+}
+
+impl Through {
+    /// The way, where there are cells.
+    fn new(search: &Filtered<'_>, plan: &Plan) -> Result<Option<Self>> {
+        let curve = search.index.calibration().cells();
+        let (Some(limit), Some(cells)) = (curve.at(plan.recall), search.index.cells()?) else {
+            return Ok(None);
+        };
+        let (share, len) = (search.share(), search.live.segment.len() as f32);
+        let looked = curve.looked(search.query.k as f32 / share).min(len);
+        let order = costs::cell_order(cells.count(), search.index.quantizer().code_bytes());
+        let cost = order + looked * (costs::cell_slot() + share * search.match_cost());
+        Ok(Some(Self { limit, likely: (looked / len * cells.count() as f32) as usize, cost }))
+    }
+
+    /// Scores the matches of the cells nearest to the query; false where that took more than `most` and was given up.
+    fn run(
+        &self,
+        search: &Filtered<'_>,
+        rescored: usize,
+        most: f32,
+        work: &mut Work,
+        found: &mut dyn FnMut(f32, Slot),
+    ) -> Result<bool> {
+        let ends = Ends {
+            // A hidden record is its own nearest.
+            k: search.query.k + usize::from(search.known.hidden.is_some()),
+            rescored,
+            limit: &self.limit,
+            metric: search.part.rows.metric(),
+            likely: self.likely,
+            costs: (costs::cell_slot(), search.match_cost()),
+            most,
+        };
+        let rescore = |candidates: &[Candidate]| {
+            search.part.rows.score(&search.query.scorer, to_rescore(candidates.iter(), rescored), found)
+        };
+        let (done, scored) =
+            search.index.scan_cells(&search.query.values, &search.set.bits(), &ends, rescore)?;
+        work.scored += scored;
+        done.transpose().map(|done| done.is_some())
     }
 }

@@ -1,6 +1,9 @@
 //! The vector index of a segment: codes by slot and the graph over them.
 
 use super::calibration::Calibration;
+use super::cells::CellScratch;
+use super::cells::Cells;
+use super::cells::Ends;
 use super::part::Part;
 use crate::error::Error;
 use crate::error::Result;
@@ -30,6 +33,8 @@ thread_local! {
     static SCRATCH: RefCell<(Scratch, Vec<Candidate>)> = RefCell::default();
     /// The working memory of scans on this thread.
     static BEST: RefCell<(Best, Vec<Candidate>)> = RefCell::default();
+    /// The working memory of scans through cells on this thread.
+    static CELLS: RefCell<(CellScratch, Vec<Candidate>)> = RefCell::default();
 }
 
 /// How the graph is searched.
@@ -64,17 +69,17 @@ pub(crate) struct VectorIndex {
     quantizer: Quantizer,
     codes: Part,
     graph: Part,
+    cells: Option<Part>,
     len: usize,
     calibration: Calibration,
 }
 
 impl VectorIndex {
-    /// The index over `len` slots.
+    /// The index over `len` slots: codes, graph, and cells where there are such.
     pub(crate) fn open(
         ty: VectorType,
         quantizer: Quantizer,
-        codes: Part,
-        graph: Part,
+        (codes, graph, cells): (Part, Part, Option<Part>),
         len: usize,
     ) -> Result<Self> {
         if codes.len() != quantizer.code_bytes() * len {
@@ -82,7 +87,7 @@ impl VectorIndex {
         }
         codes.advise(0..codes.len(), Advice::Dense);
         graph.advise(0..graph.len(), Advice::Dense);
-        Ok(Self { ty, quantizer, codes, graph, len, calibration: Calibration::default() })
+        Ok(Self { ty, quantizer, codes, graph, cells, len, calibration: Calibration::default() })
     }
 
     /// The same index with what it knows of its recall.
@@ -97,7 +102,8 @@ impl VectorIndex {
     /// The same index with each part replaced by what `f` makes of it.
     pub(crate) fn map_parts(&self, f: &mut dyn FnMut(&'static str, &Part) -> Result<Part>) -> Result<Self> {
         let (codes, graph) = (f("codes", &self.codes)?, f("graph", &self.graph)?);
-        Self::open(self.ty, self.quantizer.clone(), codes, graph, self.len)?
+        let cells = self.cells.as_ref().map(|cells| f("cells", cells)).transpose()?;
+        Self::open(self.ty, self.quantizer.clone(), (codes, graph, cells), self.len)?
             .with_calibration(self.calibration.clone())
     }
 
@@ -119,6 +125,17 @@ impl VectorIndex {
     /// The graph's bytes.
     pub(crate) fn graph_part(&self) -> &Part {
         &self.graph
+    }
+
+    /// The cells' bytes, where there are cells.
+    pub(crate) fn cells_part(&self) -> Option<&Part> {
+        self.cells.as_ref()
+    }
+
+    /// The cells, where there are such.
+    pub(super) fn cells(&self) -> Result<Option<Cells<'_>>> {
+        let Some(cells) = &self.cells else { return Ok(None) };
+        Cells::new(cells.for_traversal(VERIFY_BUDGET)?, self.len, &self.quantizer).map(Some)
     }
 
     /// The codes of all slots.
@@ -194,6 +211,26 @@ impl VectorIndex {
         })
     }
 
+    /// As [`scan_slots`](Self::scan_slots), of the slots with a bit, and only in the cells nearest to the query. Gives what was made
+    /// of the candidates, unless the scan was given up, and the number of codes scored.
+    pub(super) fn scan_cells<R>(
+        &self,
+        query: &[f32],
+        bits: &[u64],
+        ends: &Ends<'_>,
+        use_candidates: impl FnOnce(&[Candidate]) -> R,
+    ) -> Result<(Option<R>, usize)> {
+        let Some(cells) = self.cells()? else { return Ok((None, 0)) };
+        let codes = self.codes()?;
+        let query = QueryCode::new(&self.ty, &self.quantizer, query);
+        CELLS.with_borrow_mut(|(scratch, candidates)| {
+            candidates.clear();
+            let outcome = cells.scan(&codes, &query, bits, ends, scratch)?;
+            scratch.best.finish(&query, candidates);
+            Ok(((!outcome.gave_up).then(|| use_candidates(candidates)), outcome.scored))
+        })
+    }
+
     /// The distance that a result has to beat. For products there is none: a walk towards large products leads through small
     /// ones, and stopped at them it would end early.
     fn known_distance(&self, lookup: &Lookup, query: &QueryCode) -> u32 {
@@ -224,6 +261,10 @@ impl VectorIndex {
     pub(crate) fn verify(&self) -> Result<()> {
         self.codes.verify()?;
         self.graph.verify()?;
-        self.graph()?.verify()
+        self.graph()?.verify()?;
+        if let Some(part) = &self.cells {
+            part.verify()?;
+        }
+        self.cells()?.iter().try_for_each(Cells::verify)
     }
 }

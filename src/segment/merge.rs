@@ -24,6 +24,7 @@ use super::VectorPart;
 use super::calibrate::Subject;
 use super::calibrate::calibrate;
 use super::calibration::Calibration;
+use super::cells::BuiltCells;
 use super::filter_index;
 use super::part::Part;
 use super::row_codes::RowCodes;
@@ -95,6 +96,7 @@ struct Built {
     /// These codes.
     codes: Vec<u8>,
     graph: Graph,
+    cells: Option<BuiltCells>,
     calibration: Calibration,
 }
 
@@ -111,7 +113,7 @@ impl Merge<'_> {
             }
             false => Vec::new(),
         };
-        let order = built.first().map(|built: &Built| built.graph.order());
+        let order = built.first().map(Built::order);
         let origins: Vec<Origin> = match &order {
             Some(order) => order.iter().map(|place| gathered[*place as usize]).collect(),
             None => gathered,
@@ -178,13 +180,16 @@ impl Merge<'_> {
         let same_form = |index: &&VectorIndex| discriminant(index.quantizer()) == discriminant(&stored);
         let before = base.map(|(_, index)| index).filter(same_form);
         let mut calibration = before.map(|index| index.calibration().clone()).unwrap_or_default();
+        let row = |slot: Slot| self.row(vector, gathered[slot as usize]);
+        let searched = Codes::new(&stored, stored_codes.as_ref().unwrap_or(&codes), gathered.len())?;
+        let cells = BuiltCells::new(&ty, &searched, &row)?;
         let graph = {
-            let searched = Codes::new(&stored, stored_codes.as_ref().unwrap_or(&codes), gathered.len())?;
             let codes = Codes::new(&quantizer, &codes, gathered.len())?;
             let params = self.schema.graph_params();
-            let row = |slot: Slot| self.row(vector, gathered[slot as usize]);
+            let cells = cells.as_ref();
             let mut measure = |graph: &GraphView<'_>, unseen: &[Slot]| {
-                calibration = calibrate(&Subject { ty: &ty, codes: &searched, graph, unseen, row: &row })?;
+                calibration =
+                    calibrate(&Subject { ty: &ty, codes: &searched, graph, cells, unseen, row: &row })?;
                 Ok(())
             };
             match base {
@@ -195,7 +200,7 @@ impl Merge<'_> {
                 }
             }
         };
-        Ok(Built { ty, stored, codes: stored_codes.unwrap_or(codes), graph, calibration })
+        Ok(Built { ty, stored, codes: stored_codes.unwrap_or(codes), graph, cells, calibration })
     }
 
     /// Where each slot of `source` stands among the gathered records.
@@ -368,6 +373,15 @@ fn write_map(map: &[u32], target: &Target<'_>) -> Result<Part> {
 }
 
 impl Built {
+    /// The order of the slots: as the graph likes it best, but behind the nodes of the upper layers, records of a cell together.
+    fn order(&self) -> Vec<Slot> {
+        let mut order = self.graph.order();
+        if let Some(cells) = &self.cells {
+            cells.bring_together(&mut order[self.graph.upper_nodes()..]);
+        }
+        order
+    }
+
     /// Writes codes and graph in the given order of slots.
     fn write(self, order: &[Slot], target: &Target<'_>) -> Result<VectorIndex> {
         let bytes = self.stored.code_bytes();
@@ -378,7 +392,8 @@ impl Built {
         }
         let codes = writer.finish()?;
         let graph = target.whole_part("graph", self.graph.seal(order))?;
-        let index = VectorIndex::open(self.ty, self.stored, codes, graph, order.len())?;
+        let cells = self.cells.map(|cells| cells.write(&self.stored, order, target)).transpose()?;
+        let index = VectorIndex::open(self.ty, self.stored, (codes, graph, cells), order.len())?;
         index.with_calibration(self.calibration)
     }
 }

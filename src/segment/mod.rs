@@ -29,6 +29,7 @@ mod build;
 mod calibrate;
 mod calibration;
 mod catalog;
+mod cells;
 mod costs;
 mod field_table;
 mod filter_index;
@@ -186,6 +187,7 @@ impl Segment {
             if let Some(index) = &vector.index {
                 f(index.codes_part());
                 f(index.graph_part());
+                index.cells_part().into_iter().for_each(&mut *f);
             }
         }
     }

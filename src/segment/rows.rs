@@ -132,6 +132,11 @@ impl RowStore {
         self.starts[block]
     }
 
+    /// How the vectors are compared.
+    pub(super) fn metric(&self) -> Metric {
+        self.ty.metric
+    }
+
     /// The blocks.
     pub(crate) fn blocks(&self) -> &[RowBlock] {
         &self.blocks

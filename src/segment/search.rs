@@ -57,6 +57,8 @@ pub(crate) enum Route {
     Rows,
     /// All codes that may be found were scored, and the best rescored.
     Codes,
+    /// The codes that may be found were scored in the cells nearest to the query, and the best rescored.
+    Cells,
     /// The graph was followed.
     Graph,
     /// The graph was followed over records that do not pass.
