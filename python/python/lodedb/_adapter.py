@@ -183,6 +183,11 @@ class Records:
             return []
         return [value for value in found if isinstance(value, str)]
 
+    def drop(self) -> None:
+        """Deletes the collection, which the next record makes anew."""
+        self.database.drop(self.name)
+        self._collection = None
+
     def close(self) -> None:
         """Lets go of the file, which closes with the last store that has it open."""
         self._collection = self._database = self._file = None
