@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import importlib
 import os
+from typing import Any
 
 import pytest
 
 
-def need(*modules: str) -> None:
-    """Skips the tests of a file where a package is not installed; where LODE_TEST_EVERYTHING is set, fails instead."""
-    for module in modules:
-        if os.environ.get("LODE_TEST_EVERYTHING"):
-            importlib.import_module(module)
-        else:
-            pytest.importorskip(module, exc_type=ImportError)
+def need(module: str) -> Any:
+    """The module; where it is not installed, the file's tests are skipped, or fail where LODE_TEST_EVERYTHING is set."""
+    if os.environ.get("LODE_TEST_EVERYTHING"):
+        return importlib.import_module(module)
+    return pytest.importorskip(module, exc_type=ImportError)

@@ -14,7 +14,7 @@ import pytest
 from optional import need
 
 os.environ["HAYSTACK_TELEMETRY_ENABLED"] = "False"
-need("haystack", "haystack.testing.document_store_async")
+need("haystack")
 
 from haystack import Document, Pipeline  # noqa: E402
 from haystack.dataclasses import ByteStream, SparseEmbedding  # noqa: E402

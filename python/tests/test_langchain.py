@@ -10,7 +10,8 @@ import lodedb
 import pytest
 from optional import need
 
-need("langchain_core", "langchain_tests")
+need("langchain_core")
+need("langchain_tests")
 
 from langchain_core.documents import Document  # noqa: E402
 from langchain_core.embeddings import Embeddings  # noqa: E402
