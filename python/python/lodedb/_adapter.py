@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import re
 import threading
@@ -23,11 +24,18 @@ Where = Mapping[str, Any] | str | lodedb.Condition
 NOTHING: dict[str, Any] = {"$or": []}
 
 
-def needed(module: str, package: str, extra: str) -> ImportError:
-    """The error for a framework that is not installed."""
-    return ImportError(
-        f"lodedb.{module} needs the package '{package}': pip install {package}, or pip install 'lodedb[{extra}]'"
-    )
+def require(framework: str, package: str, extra: str) -> None:
+    """An error that says what to install where the module of a framework is not there."""
+    try:
+        importlib.import_module(framework)
+    except ModuleNotFoundError as error:
+        # Of a part that is missing, it tells better itself.
+        if error.name is None or not f"{framework}.".startswith(f"{error.name}."):
+            raise
+        raise ImportError(
+            f"lodedb.{extra.replace('-', '_')} needs the package '{package}': "
+            f"pip install {package}, or pip install 'lodedb[{extra}]'"
+        ) from error
 
 
 class _File:

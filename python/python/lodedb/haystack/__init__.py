@@ -23,15 +23,9 @@ A pipeline that is loaded from YAML has to allow it: `Pipeline.loads(text, allow
 
 from __future__ import annotations
 
-from lodedb._adapter import needed
+from lodedb._adapter import require
 
-try:
-    import haystack
-except ModuleNotFoundError as error:
-    if error.name != "haystack":
-        raise
-    raise needed("haystack", "haystack-ai", "haystack") from error
-del haystack
+require("haystack", "haystack-ai", "haystack")
 
 from lodedb.haystack._retrievers import (  # noqa: E402
     LodeEmbeddingRetriever,

@@ -20,15 +20,9 @@
 
 from __future__ import annotations
 
-from lodedb._adapter import needed
+from lodedb._adapter import require
 
-try:
-    import langchain_core
-except ModuleNotFoundError as error:
-    if error.name != "langchain_core":
-        raise
-    raise needed("langchain", "langchain-core", "langchain") from error
-del langchain_core
+require("langchain_core", "langchain-core", "langchain")
 
 from lodedb.langchain._filters import LodeTranslator  # noqa: E402
 from lodedb.langchain._retriever import LodeRetriever  # noqa: E402

@@ -101,6 +101,7 @@ class LodeTranslator(Visitor):
 
     >>> from langchain_core.structured_query import Comparator, Comparison, StructuredQuery
     >>> condition = Comparison(comparator=Comparator.GTE, attribute="year", value=1848)
+    >>> from lodedb.langchain import LodeTranslator
     >>> LodeTranslator().visit_structured_query(StructuredQuery(query="gold", filter=condition, limit=None))
     ('gold', {'filter': {'year': {'$gte': 1848}}})
     """

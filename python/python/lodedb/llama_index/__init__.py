@@ -20,15 +20,9 @@ As everywhere in LlamaIndex, it goes under an index: `VectorStoreIndex.from_vect
 
 from __future__ import annotations
 
-from lodedb._adapter import needed
+from lodedb._adapter import require
 
-try:
-    import llama_index.core
-except ModuleNotFoundError as error:
-    if error.name not in ("llama_index", "llama_index.core"):
-        raise
-    raise needed("llama_index", "llama-index-core", "llama-index") from error
-del llama_index
+require("llama_index.core", "llama-index-core", "llama-index")
 
 from lodedb.llama_index._store import LodeVectorStore  # noqa: E402
 
