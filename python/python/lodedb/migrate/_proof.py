@@ -68,7 +68,7 @@ def recall(
         hits = collection.search({name: query}, k=k)
         limit = bound + _TIE * max(1.0, abs(bound))
         # Its own distances, in double precision: a hit that is as near as the farthest of the true ones is true.
-        near = distances(metric, query, np.array([hit.record()[name] for hit in hits]))
+        near = distances(metric, query[None, :], np.array([hit.record()[name] for hit in hits]))
         found += int(np.count_nonzero(near <= limit))
     return found / (k * len(queries)), by_source
 
@@ -79,7 +79,7 @@ def _farthest(
     rows = collection.get(ids or [])
     if not rows or None in rows:
         raise MigrationError(f"'{collection.name}' has not all records that the source's exact search finds")
-    return float(distances(metric, query, np.array([row[name] for row in rows if row is not None])).max())
+    return float(distances(metric, query[None, :], np.array([row[name] for row in rows if row is not None])).max())
 
 
 def _nearest(
@@ -88,20 +88,20 @@ def _nearest(
     """The distances of the `k` nearest of each query, from a pass over the source's vectors."""
     best = np.full((len(queries), k), np.inf)
     for part in source.batches(batch):
-        near = np.stack([distances(metric, query, part.vectors[name]) for query in queries])
+        near = distances(metric, queries, part.vectors[name])
         best = np.partition(np.hstack([best, near]), k - 1, axis=1)[:, :k]
     return best
 
 
-def distances(metric: Metric, query: NDArray[np.float32], rows: NDArray[np.float32]) -> NDArray[np.float64]:
-    """How far rows are from the query, as Lode tells it."""
-    one, many = query.astype(np.float64), np.asarray(rows, np.float64)
-    if metric == "l2":
-        far: NDArray[np.float64] = np.linalg.norm(many - one, axis=1)
-        return far
-    products: NDArray[np.float64] = many @ one
+def distances(metric: Metric, queries: NDArray[np.float32], rows: NDArray[np.float32]) -> NDArray[np.float64]:
+    """How far rows are from queries, as Lode tells it: an array of (queries, rows)."""
+    few, many = queries.astype(np.float64), np.asarray(rows, np.float64)
+    products: NDArray[np.float64] = few @ many.T
     if metric == "dot":
         return -products
-    norms = np.linalg.norm(many, axis=1) * np.linalg.norm(one)
+    few_norms, many_norms = np.linalg.norm(few, axis=1)[:, None], np.linalg.norm(many, axis=1)
+    if metric == "l2":
+        return np.sqrt(np.maximum(few_norms**2 + many_norms**2 - 2 * products, 0.0))  # type: ignore[no-any-return]
+    norms = few_norms * many_norms
     cosines: NDArray[np.float64] = np.divide(products, norms, out=np.zeros_like(products), where=norms > 0)
     return 1.0 - cosines
