@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import re
@@ -49,7 +50,8 @@ class _File:
 def _close(database: Database, process: int) -> None:
     # A forked child has the object but not the file.
     if os.getpid() == process:
-        database.close()
+        with contextlib.suppress(lodedb.ClosedError):
+            database.close()
 
 
 _files: weakref.WeakValueDictionary[tuple[int, str, bool], _File] = weakref.WeakValueDictionary()
