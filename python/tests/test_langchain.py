@@ -298,6 +298,32 @@ def test_a_file_is_shared_and_lasts(path: Path) -> None:
             found(LodeVectorStore(Axes(), db, "others", metric="l2"), None)
 
 
+def test_no_option_is_passed_over(path: Path) -> None:
+    store = LodeVectorStore(Axes(), path, language="german", durability="none", collection_options={"m": 8})
+    store.add_documents(DOCUMENTS)
+    with pytest.raises(lodedb.ArgumentError, match="durability 'none', not 'full'"):
+        LodeVectorStore(Axes(), path)
+    for asked, said in (
+        ({"language": "english"}, "german"),
+        ({"metric": "l2"}, "'cosine', not 'l2'"),
+        ({"collection_options": {"quantization": "sq4"}}, "searched as sq4"),
+    ):
+        with pytest.raises(lodedb.SchemaError, match=said):
+            found(LodeVectorStore(Axes(), store._records.database, **asked), None)
+    same = LodeVectorStore(Axes(), path, language="german", durability="none", collection_options={"m": 8})
+    assert found(same, None) == found(LodeVectorStore(Axes(), path, durability="none"), None) == [*"abcd"]
+    with pytest.raises(lodedb.ArgumentError, match="this database is open already"):
+        LodeVectorStore(Axes(), store._records.database, read_only=True)
+    with pytest.raises(lodedb.ArgumentError, match="in memory"):
+        LodeVectorStore(Axes(), read_only=True)
+    same.close()
+    store.close()
+    with lodedb.open(path) as db:
+        db.collection("two", vectors={"a": 2, "b": 2})
+        with pytest.raises(lodedb.SchemaError, match="several vectors"):
+            found(LodeVectorStore(Axes(), db, "two", language="english"), None)
+
+
 def test_any_collection_with_metadata_among_its_fields(db: lodedb.Database) -> None:
     plain = db.collection("plain", dim=4, text=["body"])
     plain.upsert({"id": "x", "vector": [1, 0, 0, 0], "body": "Gold.", "year": 1849})

@@ -14,7 +14,7 @@ from os import PathLike
 from typing import Any, Literal
 
 import lodedb
-from lodedb import Collection, Database, FilterError, LockedError
+from lodedb import ArgumentError, Collection, Database, FilterError, LockedError
 
 Path = str | PathLike[str] | Database
 Durability = Literal["full", "batched", "none"]
@@ -42,8 +42,9 @@ def require(framework: str, package: str, extra: str) -> None:
 class _File:
     """A database that closes when the last store lets go of it."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, durability: Durability) -> None:
         self.database = database
+        self.durability = durability
         weakref.finalize(self, _close, database, os.getpid())
 
 
@@ -62,16 +63,22 @@ def _file(path: str | PathLike[str], read_only: bool, durability: Durability) ->
     """The file at `path`, which stores of one process share, because one handle writes to a file."""
     name = os.fspath(path)
     if name == ":memory:":
-        return _File(lodedb.open(name))
+        if read_only:
+            raise ArgumentError("a database in memory begins empty: it can't be read_only")
+        return _File(lodedb.open(name), durability)
     key = (os.getpid(), os.path.realpath(name), read_only)
     with _files_lock:
         file = _files.get(key)
         if file is None:
             try:
-                file = _File(lodedb.open(name, read_only=read_only, durability=durability))
+                file = _File(lodedb.open(name, read_only=read_only, durability=durability), durability)
             except LockedError as error:
                 raise LockedError(f"{error}; where this program has it open, give that database as the path") from error
             _files[key] = file
+        if file.durability != durability:
+            raise ArgumentError(
+                f"another store has '{name}' open with durability '{file.durability}', not '{durability}'"
+            )
         return file
 
 
@@ -79,8 +86,9 @@ def _file(path: str | PathLike[str], read_only: bool, durability: Durability) ->
 class Setting:
     """How a collection is made, and its file opened."""
 
+    text_field: str
     metric: Metric | None = None
-    text: Mapping[str, Any] = field(default_factory=dict)
+    language: str | None = None
     unindexed: Iterable[str] = ()
     read_only: bool = False
     durability: Durability = "full"
@@ -97,6 +105,10 @@ class Records:
         self.name = name
         self._setting = setting
         if isinstance(path, Database):
+            if setting.read_only or setting.durability != "full":
+                raise ArgumentError(
+                    "read_only and durability are of a file that is opened; this database is open already"
+                )
             self._file: _File | None = None
             self._database: Database | None = path
         else:
@@ -118,10 +130,17 @@ class Records:
         return self._collection
 
     def _checked(self, collection: Collection) -> Collection:
-        wanted = self._setting.metric
-        if wanted is not None and wanted != (found := metric_of(collection)):
-            raise lodedb.SchemaError(f"the collection '{self.name}' has the metric '{found}', not '{wanted}'")
-        return collection
+        """The collection that there is, compared with what was asked for."""
+        setting, found = self._setting, metric_of(collection)
+        if setting.metric not in (None, found):
+            raise lodedb.SchemaError(f"the collection '{self.name}' has the metric '{found}', not '{setting.metric}'")
+        wanted = dict(setting.options)
+        if setting.language is not None:
+            wanted["text"] = {setting.text_field: setting.language}
+        if not wanted:
+            return collection
+        metric: Any = found
+        return self.database.collection(self.name, dim_of(collection), metric=metric, **wanted)
 
     def made(self, dim: int) -> Collection:
         """The collection, created for vectors of `dim` dimensions where there is none."""
@@ -131,7 +150,7 @@ class Records:
                 self.name,
                 dim,
                 metric=setting.metric,
-                text=setting.text,
+                text={setting.text_field: setting.language or "english"},
                 unindexed=setting.unindexed,
                 **setting.options,
             )
@@ -212,6 +231,14 @@ def metric_of(collection: Collection) -> str:
     if found is None:
         raise lodedb.SchemaError(f"the collection '{collection.name}' has no vector with a metric")
     return found[1]
+
+
+def dim_of(collection: Collection) -> int:
+    """The dimensions of the collection's vector, which its representation tells."""
+    found = re.search(r"dim=(\d+)", repr(collection))
+    if found is None:
+        raise lodedb.SchemaError(f"the collection '{collection.name}' has several vectors; a store needs one")
+    return int(found[1])
 
 
 def plain_words(text: str) -> str:

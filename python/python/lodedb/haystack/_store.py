@@ -27,7 +27,7 @@ class LodeDocumentStore(FieldMethods):
     serialized). Stores on one file share it within a process; it is opened at the first call. `embedding_dim` is the
     length of embeddings, compared by `metric` ("cosine" unless said otherwise, "dot" or "l2"); documents without one are
     found by words and filters. Texts are in `language` ("english"; what `lodedb.Database.collection` takes for a text
-    field), and `collection_options` has whatever else it takes.
+    field), and `collection_options` has whatever else it takes; a collection that exists is compared with what is given.
 
     All filters work. A list passes where one of its elements does; a date in ISO format orders as a text where it says no
     time zone, and as an instant otherwise. Documents come back in the order of their ids, embeddings in single precision,
@@ -47,7 +47,7 @@ class LodeDocumentStore(FieldMethods):
         *,
         embedding_dim: int = 768,
         metric: Metric | None = None,
-        language: str = "english",
+        language: str | None = None,
         read_only: bool = False,
         durability: Durability = "full",
         collection_options: Mapping[str, Any] | None = None,
@@ -68,8 +68,9 @@ class LodeDocumentStore(FieldMethods):
         with self._opening:
             if self._opened is None:
                 setting = Setting(
+                    "content",
                     metric=self.metric,
-                    text={"content": self.language},
+                    language=self.language,
                     unindexed=["blob", "sparse_embedding"],
                     read_only=self.read_only,
                     durability=self.durability,

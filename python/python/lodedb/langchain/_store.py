@@ -30,7 +30,7 @@ class LodeVectorStore(VectorStore):
     `path` is a file, created where there is none, ":memory:", or an open `lodedb.Database`. Stores on one file share it
     within a process. The collection is made with the first document, with `metric` ("cosine" unless said otherwise,
     "dot" or "l2") and its text in `language` ("english"; what `lodedb.Database.collection` takes for a text field), and
-    whatever else `collection_options` has for `lodedb.Database.collection`.
+    whatever else `collection_options` has for `lodedb.Database.collection`; one that exists is compared with what is given.
 
     A document is a record: its text is the field `text_field`, its metadata the map `metadata_field`. With
     `metadata_field=None` metadata is all other fields, which opens any collection with ids that are strings, such as one
@@ -55,7 +55,7 @@ class LodeVectorStore(VectorStore):
         collection: str = "documents",
         *,
         metric: Metric | None = None,
-        language: str = "english",
+        language: str | None = None,
         text_field: str = "text",
         metadata_field: str | None = "metadata",
         read_only: bool = False,
@@ -68,8 +68,9 @@ class LodeVectorStore(VectorStore):
         self._metadata_field = metadata_field
         self._relevance = relevance_score_fn
         setting = Setting(
+            text_field,
             metric=metric,
-            text={text_field: language},
+            language=language,
             read_only=read_only,
             durability=durability,
             options=collection_options or {},

@@ -37,7 +37,7 @@ class LodeVectorStore(BasePydanticVectorStore):
     `path` is a file, created where there is none, ":memory:", or an open `lodedb.Database`. Stores on one file share it
     within a process. The collection is made with the first node, with `metric` ("cosine" unless said otherwise, "dot" or
     "l2") and texts in `language` ("english"; what `lodedb.Database.collection` takes for a text field), and whatever else
-    `collection_options` has for `lodedb.Database.collection`.
+    `collection_options` has for `lodedb.Database.collection`; one that exists is compared with what is given.
 
     A query's `mode` is "default" (by `query_embedding`), "sparse" or "text_search" (by the words of `query_str`, ranked by
     BM25), "hybrid" (both), or "mmr" (near and unlike each other: `mmr_threshold`, 1 for near and 0 for unlike, among
@@ -64,15 +64,16 @@ class LodeVectorStore(BasePydanticVectorStore):
         collection: str = "nodes",
         *,
         metric: Metric | None = None,
-        language: str = "english",
+        language: str | None = None,
         read_only: bool = False,
         durability: Durability = "full",
         collection_options: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(collection=collection)  # type: ignore[call-arg]
         setting = Setting(
+            "text",
             metric=metric,
-            text={"text": language},
+            language=language,
             unindexed=["node"],
             read_only=read_only,
             durability=durability,

@@ -4,17 +4,18 @@ Each call reads in batches, so that memory stays bounded, writes a new file, com
 as a whole, and what searches find with the exact answer, and only then puts the file in its place. An error leaves no file.
 It gives a `Report`; `print` shows a line for each collection.
 
->>> import tempfile, pathlib, pyarrow, pyarrow.parquet
+>>> import tempfile, pyarrow, pyarrow.parquet
 >>> from lodedb import migrate
->>> folder = pathlib.Path(tempfile.mkdtemp())
+>>> folder = tempfile.TemporaryDirectory()
 >>> table = pyarrow.table({"id": ["a", "b"], "vector": [[0.9, 0.1], [0.2, 0.8]], "title": ["Mines", "Rivers"]})
->>> pyarrow.parquet.write_table(table, folder / "notes.parquet")
->>> report = migrate.from_parquet(folder / "notes.parquet", text=["title"])
+>>> pyarrow.parquet.write_table(table, f"{folder.name}/notes.parquet")
+>>> report = migrate.from_parquet(f"{folder.name}/notes.parquet", text=["title"])
 >>> report.records, report.collections[0].compared, report.collections[0].recall
 (2, 2, {'vector': 1.0})
 >>> with lodedb.open(report.path) as db:
 ...     db["notes"].search([1.0, 0.0], k=1)[0]["title"]
 'Mines'
+>>> folder.cleanup()
 
 The packages of the other stores are needed, and not installed with Lode.
 
@@ -29,7 +30,8 @@ The packages of the other stores are needed, and not installed with Lode.
 | Parquet | `from_parquet(file)` | one collection |
 
 A field called `id` or `vector` gets a `_` behind its name, and dots in names become maps, so that filters still call them the
-same. Values that Lode has not, such as bytes, are for `convert=`, a function of a record's fields.
+same. Values that Lode has not, such as bytes, are for `convert=`, a function of a record's fields. With ids that are texts, LangChain
+opens the result: `LodeVectorStore(embedding, path, "notes", text_field="document", metadata_field=None)`.
 """
 
 from lodedb.migrate._chroma import from_chroma
