@@ -45,7 +45,7 @@ def from_faiss(
         names: dict[str, Metric] = {str(faiss.METRIC_L2): "l2", str(faiss.METRIC_INNER_PRODUCT): "dot"}
         own = metric_of(str(opened.metric_type), names, "the index")
         source = _Numbered.of(collection, Vector(opened.d, metric or own), read.labels, read.vectors, ids, fields)
-        if read.exact:
+        if read.exact and metric in (None, own):
             source.search = read.search
         return migrate([source], to, options)
 
