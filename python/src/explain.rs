@@ -58,8 +58,8 @@ impl PyExplain {
     ///
     /// Of its living `records`, `matches` pass the filter; its index alone told that they are from `estimate[0]` to
     /// `estimate[1]`. `plan` is the way that led to the result: "graph" (followed, results must pass), "graph over"
-    /// (followed over records that do not pass), "codes" (all codes that pass scored, the best rescored), "rows" (all
-    /// stored vectors that pass scored). `given_up` is the way tried first, where too few records near the query passed,
+    /// (followed over records that do not pass), "cells" (codes that pass scored in the cells nearest to the query, the best
+    /// rescored), "codes" (all codes that pass scored, the best rescored), "rows" (all stored vectors that pass scored). `given_up` is the way tried first, where too few records near the query passed,
     /// or None. `scored` counts codes or rows scored where the filter had a say; `time` is in seconds.
     #[getter]
     fn segments<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {

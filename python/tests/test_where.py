@@ -271,7 +271,7 @@ def test_explain(docs: lodedb.Collection) -> None:
     for segment in explained.segments:
         low, high = segment["estimate"]
         assert low <= segment["matches"] <= high and segment["matches"] <= segment["records"]
-        assert segment["plan"] in ("graph", "graph over", "codes", "rows") and segment["given_up"] is None
+        assert segment["plan"] in ("graph", "graph over", "cells", "codes", "rows") and segment["given_up"] is None
         assert segment["scored"] >= 0 and segment["time"] <= explained.time
     tree = str(explained)
     assert tree == repr(explained) and tree.startswith("search: 5 hits in ") and not tree.endswith("\n")

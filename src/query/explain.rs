@@ -46,7 +46,8 @@ pub struct SegmentExplain {
     /// Number of records that pass the filter.
     pub matches: usize,
     /// The way that led to the result: `graph` (followed, results must pass), `graph over` (followed over records that do not
-    /// pass), `cells` (the codes that pass scored, in the cells of records nearest to the query, the best rescored), `codes` (all codes that pass scored, the best rescored), `rows` (all stored vectors that pass scored).
+    /// pass), `cells` (codes that pass scored in the cells nearest to the query, the best rescored), `codes` (all codes that
+    /// pass scored, the best rescored), `rows` (all stored vectors that pass scored).
     pub plan: &'static str,
     /// The way that was tried first, where it was given up because too few records near the query pass.
     pub given_up: Option<&'static str>,

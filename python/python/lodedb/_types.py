@@ -84,8 +84,8 @@ class SegmentExplain(TypedDict):
     records: int
     estimate: tuple[int, int]
     matches: int
-    plan: Literal["graph", "graph over", "codes", "rows"]
-    given_up: Literal["graph", "graph over", "codes", "rows"] | None
+    plan: Literal["graph", "graph over", "cells", "codes", "rows"]
+    given_up: Literal["graph", "graph over", "cells", "codes", "rows"] | None
     scored: int
     time: float
 
