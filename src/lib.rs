@@ -74,6 +74,7 @@ mod quant;
 mod query;
 mod segment;
 mod slots;
+mod sparse;
 #[cfg_attr(
     not(feature = "crash-testing"),
     allow(unreachable_pub, reason = "public for the crash enumerator, which the feature lets in")
@@ -122,6 +123,7 @@ pub use segment::Schema;
 pub use segment::TextField;
 pub use segment::Vector;
 pub use segment::VectorSchema;
+pub use sparse::SparseVector;
 pub use storage::Backend;
 pub use storage::FileBackend;
 pub use storage::MappedBytes;
@@ -166,6 +168,8 @@ pub mod _crash_testing {
 #[cfg(feature = "fuzz-internals")]
 #[doc(hidden)]
 pub mod _fuzz {
+    pub use crate::sparse::fuzz::sealed_sparse;
+    pub use crate::sparse::fuzz::sparse;
     pub use crate::text::fuzz::postings;
     pub use crate::text::fuzz::query_string;
     pub use crate::text::fuzz::sealed_texts;
