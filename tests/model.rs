@@ -207,7 +207,7 @@ impl Kind {
             3 => Record::new(self.id(n)),
             4 => record.field(vector.name, 1),
             _ => {
-                let (_, vectors, _) = record.into_parts();
+                let (_, vectors, _, _) = record.into_parts();
                 let empty = Record::new(self.other_id());
                 vectors.into_iter().fold(empty, |record, (name, vector)| record.named_vector(name, vector))
             }

@@ -15,6 +15,8 @@ use serde::Serialize;
 
 /// The name of a collection's vector where it has one and does not name it.
 pub(crate) const DEFAULT_VECTOR: &str = "vector";
+/// What a search calls its one vector and its words.
+const PART_NAMES: [&str; 2] = [DEFAULT_VECTOR, "text"];
 
 /// What the records of a collection look like: its vectors, the kind of its ids, the density of its graph.
 ///
@@ -39,6 +41,8 @@ pub struct Schema {
     /// Paths of fields without an index, ascending.
     unindexed: Vec<String>,
     texts: Vec<TextField>,
+    /// Names of the sparse vectors.
+    sparse: Vec<String>,
 }
 
 /// One vector of a [`Schema`]: its name, dimensions, stored type and metric, and the form in which it is searched.
@@ -143,7 +147,7 @@ impl Schema {
         Self::named([VectorSchema::new(DEFAULT_VECTOR, dim)])
     }
 
-    /// Several vectors by name; each record has all of them.
+    /// Several vectors by name; each record has all of them. There may be none, where there are text fields or sparse vectors.
     pub fn named(vectors: impl IntoIterator<Item = VectorSchema>) -> Self {
         Self {
             vectors: vectors.into_iter().collect(),
@@ -151,6 +155,7 @@ impl Schema {
             graph: GraphParams::default(),
             unindexed: Vec::new(),
             texts: Vec::new(),
+            sparse: Vec::new(),
         }
     }
 
@@ -204,6 +209,41 @@ impl Schema {
         &self.texts
     }
 
+    /// A sparse vector (see [`SparseVector`](crate::SparseVector)), searched by dot product. Records may be without it.
+    ///
+    /// ```
+    /// use lodedb::{Database, Record, Schema};
+    ///
+    /// let db = Database::open(":memory:")?;
+    /// let docs = db.collection("docs", Schema::named([]).sparse("splade"))?;
+    /// docs.upsert([
+    ///     Record::new(1).sparse("splade", [(17, 0.5), (4711, 1.25)]),
+    ///     Record::new(2).sparse("splade", [(17, 1.0), (1849, 0.75)]),
+    /// ])?;
+    /// let hits = docs.search().sparse("splade", [(17, 1.0), (4711, 2.0)]).run()?;
+    /// assert_eq!((hits[0].id().as_u64(), hits[0].score()), (Some(1), 3.0));
+    /// # Ok::<(), lodedb::Error>(())
+    /// ```
+    #[must_use]
+    pub fn sparse(mut self, name: impl Into<String>) -> Self {
+        self.sparse.push(name.into());
+        self
+    }
+
+    /// The names of the sparse vectors, in the order declared.
+    #[must_use]
+    pub fn sparse_vectors(&self) -> &[String] {
+        &self.sparse
+    }
+
+    /// The place of the sparse vector `name`, or an error that lists the names.
+    pub(crate) fn sparse_index(&self, name: &str) -> Result<usize> {
+        self.sparse.iter().position(|other| other == name).ok_or_else(|| {
+            let there_are = listed(self.sparse.iter().map(|name| format!("'{name}'")));
+            Error::Schema { problem: format!("no sparse vector '{name}': there are {there_are}") }
+        })
+    }
+
     /// Fields, by their names or dotted paths, that get no index. Filters on them work all the same, but read the records, one
     /// by one. It saves the room of the index where values are all different and never filtered by.
     #[must_use]
@@ -236,8 +276,8 @@ impl Schema {
     /// The place of the vector `name`, or an error that lists the names.
     pub(crate) fn vector_index(&self, name: &str) -> Result<usize> {
         self.vectors.iter().position(|vector| vector.name == name).ok_or_else(|| {
-            let names: Vec<_> = self.vectors.iter().map(VectorSchema::describe).collect();
-            Error::Schema { problem: format!("no vector '{name}': there are {}", names.join(", ")) }
+            let there_are = listed(self.vectors.iter().map(VectorSchema::describe));
+            Error::Schema { problem: format!("no vector '{name}': there are {there_are}") }
         })
     }
 
@@ -251,8 +291,9 @@ impl Schema {
     }
 
     pub(crate) fn check(&self, limits: &Limits) -> Result<()> {
-        if self.vectors.is_empty() {
-            return Err(Error::Schema { problem: "no vector is declared, and one is needed".into() });
+        if self.vectors.is_empty() && self.texts.is_empty() && self.sparse.is_empty() {
+            let problem = "nothing is declared that can be searched for: a vector, a sparse one or a text field";
+            return Err(Error::Schema { problem: problem.into() });
         }
         Limits::check("number of vectors", self.vectors.len(), limits.vectors)?;
         for (i, vector) in self.vectors.iter().enumerate() {
@@ -270,10 +311,30 @@ impl Schema {
                 return Err(Error::Schema { problem });
             }
         }
+        self.check_sparse(limits)?;
         for path in &self.unindexed {
             path.split('.').try_for_each(|name| check_name("field", name, limits))?;
         }
         self.graph.validate()
+    }
+
+    fn check_sparse(&self, limits: &Limits) -> Result<()> {
+        Limits::check("number of sparse vectors", self.sparse.len(), limits.vectors)?;
+        for (i, name) in self.sparse.iter().enumerate() {
+            check_name("sparse vector", name, limits)?;
+            let taken = self.vectors.iter().any(|vector| vector.name() == name)
+                || self.texts.iter().any(|field| field.name() == name)
+                || self.sparse[..i].contains(name);
+            let problem = if taken {
+                "is taken"
+            } else if PART_NAMES.contains(&name.as_str()) {
+                "is what a search calls another of its parts"
+            } else {
+                continue;
+            };
+            return Err(Error::Schema { problem: format!("the name of the sparse vector '{name}' {problem}") });
+        }
+        Ok(())
     }
 
     /// `Ok` where a collection with this schema and ids of `id_kind` can be opened as `wanted`; the error names the
@@ -285,7 +346,7 @@ impl Schema {
         wanted: &Schema,
     ) -> Result<()> {
         let describe = |schema: &Schema| {
-            schema.vectors.iter().map(VectorSchema::describe).collect::<Vec<_>>().join(", ")
+            listed(schema.vectors.iter().map(VectorSchema::describe))
         };
         let same_vectors = self.vectors.len() == wanted.vectors.len()
             && self.vectors.iter().zip(&wanted.vectors).all(|(vector, wanted)| vector.is(wanted));
@@ -301,6 +362,9 @@ impl Schema {
                     schema.texts.iter().map(TextField::describe).collect::<Vec<_>>().join(", ")
                 };
                 format!("its text fields are [{}], not [{}]", names(self), names(wanted))
+            }
+            _ if !wanted.sparse.is_empty() && self.sparse != wanted.sparse => {
+                format!("its sparse vectors are {:?}, not {:?}", self.sparse, wanted.sparse)
             }
             _ if !wanted.unindexed.is_empty() && self.unindexed != wanted.unindexed => {
                 format!("its fields without an index are {:?}, not {:?}", self.unindexed, wanted.unindexed)
@@ -401,6 +465,12 @@ impl<N: Into<String>> From<N> for TextField {
     fn from(name: N) -> Self {
         Self::new(name)
     }
+}
+
+/// Names for an error, or that there are none.
+fn listed(names: impl Iterator<Item = String>) -> String {
+    let names: Vec<String> = names.collect();
+    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
 }
 
 /// `Ok` where `name` can name a vector, a field or a collection.
