@@ -30,6 +30,7 @@
 //! - [`Collection`] and [`Snapshot`]: write and read records, [`Search`], [`Scan`].
 //! - [`Filter`] and [`field`]: conditions on the fields of records. [`TextField`], [`TextQuery`] and [`Fusion`]: words, and words
 //!   with vectors.
+//! - [`SparseVector`]: vectors of few terms out of many, as SPLADE makes them.
 //! - [`Schema`], [`Record`], [`Value`]: what is stored. [`Options`], [`Durability`], [`Limits`]: how.
 //! - [`_documentation`]: the file format, byte by byte, and the decisions behind the design.
 //!
@@ -40,8 +41,9 @@
 //! db               Database, Collection, Transaction, Snapshot, options, maintenance
 //! query            Search and Scan over a snapshot's segments: filters, words, fusion, groups, explanations
 //! segment          records in immutable segments: built in memory, sealed into the file, merged
-//! graph  quant  vector     field_index  filter  metadata     text
-//!                  HNSW, codes, kernels; the index on fields, conditions, values; words. They know no file
+//! graph  quant  vector     field_index  filter  metadata     sparse  text
+//!                  HNSW, codes, kernels; the index on fields, conditions, values; sparse vectors and words. They
+//!                  know no file
 //! storage          the file: superblocks, extents, log, commit, locks, maps. It knows no vector
 //! slots  codec  ids  error
 //! ```
@@ -115,6 +117,7 @@ pub use query::Hit;
 pub use query::Scan;
 pub use query::Search;
 pub use query::SegmentExplain;
+pub use query::SparseExplain;
 pub use query::Weights;
 pub use query::WordsExplain;
 pub use segment::Limits;

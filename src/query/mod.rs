@@ -19,6 +19,7 @@ mod matching;
 mod ordered;
 mod scan;
 mod search;
+mod sparse;
 #[cfg(test)]
 mod tests;
 mod top;
@@ -26,6 +27,7 @@ mod words;
 
 pub use explain::Explain;
 pub use explain::SegmentExplain;
+pub use explain::SparseExplain;
 pub use explain::WordsExplain;
 pub(crate) use facets::facets;
 pub use fusion::Fusion;
