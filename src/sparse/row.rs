@@ -3,6 +3,7 @@
 //! No bytes where the record has none. Otherwise: terms: varint, bits of a gap: u8, gaps (the numbers between a term and the
 //! one before, packed one behind another from the lowest bit on), weights: f32 each.
 
+use super::vector::MOST_SQUARES;
 use super::vector::SparseVector;
 use crate::codec::ByteReader;
 use crate::codec::ByteWriter;
@@ -80,7 +81,7 @@ impl<'a> Row<'a> {
 
     /// `Ok` where the vector is one that could have been stored.
     pub(super) fn check(self) -> Result<()> {
-        let mut before = None;
+        let (mut before, mut squares) = (None, 0.0);
         for (term, weight) in self.entries() {
             if before.is_some_and(|before| before >= term) {
                 return Err(Error::corrupt(PART, 0, format!("the term {term} is not in its place")));
@@ -89,8 +90,12 @@ impl<'a> Row<'a> {
                 return Err(Error::corrupt(PART, 0, format!("the weight of term {term} is {weight}")));
             }
             before = Some(term);
+            squares += f64::from(weight) * f64::from(weight);
         }
-        Ok(())
+        match squares <= MOST_SQUARES {
+            true => Ok(()),
+            false => Err(Error::corrupt(PART, 0, "a vector is too long")),
+        }
     }
 
     /// The dot product with a vector whose terms ascend; `None` where they have no term in common.

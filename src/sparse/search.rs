@@ -61,7 +61,7 @@ pub(crate) struct Allowed<'s> {
 
 impl Allowed<'_> {
     #[inline]
-    fn contains(self, slot: Slot) -> bool {
+    pub(super) fn contains(self, slot: Slot) -> bool {
         self.filter.is_none_or(|filter| filter.contains(slot))
             && !self.dead.is_some_and(|dead| dead.contains(slot))
     }

@@ -3,6 +3,9 @@
 use crate::error::Error;
 use crate::error::Result;
 
+/// The largest squared length: no product of two vectors overflows.
+pub(super) const MOST_SQUARES: f64 = f32::MAX as f64;
+
 /// A vector of which few numbers are not zero: terms, by number, with their weights. Models such as SPLADE make them of
 /// texts, with the numbers of words or parts of words as terms.
 ///
@@ -58,7 +61,7 @@ impl SparseVector {
             }
             squares += f64::from(*weight) * f64::from(*weight);
         }
-        match squares <= f64::from(f32::MAX) {
+        match squares <= MOST_SQUARES {
             true => Ok(sorted),
             false => Err(invalid(format!(
                 "its length is {:e}, and {:e} is the most that can be compared",

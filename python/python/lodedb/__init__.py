@@ -43,7 +43,7 @@ from lodedb._lodedb import (
     weighted,
 )
 from lodedb._progress import Progress
-from lodedb._types import CollectionStats, SegmentExplain, Stats, WordsExplain
+from lodedb._types import CollectionStats, SegmentExplain, SparseExplain, Stats, WordsExplain
 
 __all__ = [
     "AlreadyExistsError",
@@ -74,6 +74,7 @@ __all__ = [
     "Scan",
     "SchemaError",
     "SegmentExplain",
+    "SparseExplain",
     "Stats",
     "Transaction",
     "TransactionCollection",
