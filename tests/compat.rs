@@ -142,7 +142,8 @@ fn record(record: &Record) -> Json {
     let vectors: serde_json::Map<String, Json> = vectors.collect();
     let sparse = record.sparse_vectors().map(|(name, vector)| (name.to_owned(), json!(vector.entries())));
     let sparse: serde_json::Map<String, Json> = sparse.collect();
-    let mut found = json!({ "id": id(record.id()), "vectors": vectors, "fields": record.fields().to_string() });
+    let mut found =
+        json!({ "id": id(record.id()), "vectors": vectors, "fields": record.fields().to_string() });
     if !sparse.is_empty() {
         found["sparse"] = sparse.into();
     }

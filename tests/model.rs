@@ -95,13 +95,7 @@ const KINDS: [Kind; 4] = [
         ],
         sparse: &[],
     },
-    Kind {
-        name: "texts",
-        id_kind: IdKind::U64,
-        declared: true,
-        vectors: &[],
-        sparse: &["splade", "pairs"],
-    },
+    Kind { name: "texts", id_kind: IdKind::U64, declared: true, vectors: &[], sparse: &["splade", "pairs"] },
 ];
 
 /// The number `at` of the random numbers that begin with `seed` (SplitMix64).

@@ -127,7 +127,10 @@ fn search(collection: &Collection, verified: bool) -> Result<()> {
     }
     for name in collection.schema()?.sparse_vectors() {
         let hits = snapshot.search().sparse(name, samples::terms(0)).k(5).run()?;
-        assert!(!verified || hits.is_sorted_by(|one, next| one.score() >= next.score()), "an unsorted answer");
+        assert!(
+            !verified || hits.is_sorted_by(|one, next| one.score() >= next.score()),
+            "an unsorted answer"
+        );
         hits.iter().try_for_each(|hit| hit.record().map(drop))?;
     }
     Ok(())

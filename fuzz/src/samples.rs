@@ -146,7 +146,8 @@ pub fn log_behind_segments(db: &Database) -> Result<()> {
 
 /// A few terms that differ from record to record, by ascending term.
 pub fn terms(seed: u64) -> SparseVector {
-    let terms = (0..seed % 4 + 1).map(|at| (at as u32 * 5 + (seed % 3) as u32, 0.5 + (seed + at) as f32 * 0.25));
+    let terms =
+        (0..seed % 4 + 1).map(|at| (at as u32 * 5 + (seed % 3) as u32, 0.5 + (seed + at) as f32 * 0.25));
     terms.chain([(u32::MAX, 1.5)]).collect()
 }
 

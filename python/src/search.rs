@@ -84,9 +84,8 @@ impl Asked<'_> {
     fn checked(mut self, rerank: Option<&Rerank<'_, '_>>) -> PyResult<Self> {
         let others = self.sparse.len() + usize::from(self.words.is_some());
         let parts = self.vectors.len() + others;
-        let looks_twice = parts > 1
-            || self.ranking.diversity.is_some()
-            || (others > 0 && self.options.grouping.is_some());
+        let looks_twice =
+            parts > 1 || self.ranking.diversity.is_some() || (others > 0 && self.options.grouping.is_some());
         if parts == 1 && self.ranking.fusion.is_some() {
             return Err(argument("fusion= makes one ranking of several parts, and this search has one"));
         }

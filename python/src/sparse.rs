@@ -8,6 +8,7 @@ use crate::vectors::copied;
 use lodedb::Schema;
 use lodedb::SparseVector;
 use numpy::PyArrayDescrMethods;
+use numpy::PyUntypedArray;
 use numpy::PyUntypedArrayMethods;
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -32,7 +33,9 @@ pub(crate) fn sparse_in(object: &Bound<'_, PyAny>, name: &str) -> PyResult<Spars
         let mut rows = rows_in(object, name)?;
         return match (rows.pop().flatten(), rows.is_empty()) {
             (Some(row), true) => Ok(row),
-            _ => Err(argument(format!("sparse vector '{name}': a matrix of several rows, and one is needed"))),
+            _ => {
+                Err(argument(format!("sparse vector '{name}': a matrix of several rows, and one is needed")))
+            }
         };
     }
     if let Some((terms, weights)) = pair_in(object)? {
@@ -48,7 +51,10 @@ pub(crate) fn sparse_in(object: &Bound<'_, PyAny>, name: &str) -> PyResult<Spars
 fn weights_in(weights: &Bound<'_, PyDict>, name: &str) -> PyResult<SparseVector> {
     let entry = |(term, weight): (Bound<'_, PyAny>, Bound<'_, PyAny>)| {
         let term = term.extract::<u32>().map_err(|_| {
-            argument(format!("sparse vector '{name}': a term is a whole number from 0 to {}, not {term}", u32::MAX))
+            argument(format!(
+                "sparse vector '{name}': a term is a whole number from 0 to {}, not {term}",
+                u32::MAX
+            ))
         })?;
         let weight = weight.extract::<f64>().map_err(|_| {
             wrong_type(format!("sparse vector '{name}': a weight is a number, not {}", type_name(&weight)))
@@ -88,22 +94,36 @@ fn arrays_in(terms: &Bound<'_, PyAny>, weights: &Bound<'_, PyAny>, name: &str) -
     Ok(terms.into_iter().zip(weights).collect())
 }
 
+/// The array in `object`, which has one dimension.
+fn flat_in<'py>(object: &Bound<'py, PyAny>, name: &str) -> PyResult<Bound<'py, PyUntypedArray>> {
+    let array = array_of(object, name)?;
+    match array.ndim() {
+        1 => Ok(array),
+        found => Err(wrong_type(format!(
+            "sparse vector '{name}': terms and weights are arrays of one dimension, not of {found}"
+        ))),
+    }
+}
+
 fn terms_in(terms: &Bound<'_, PyAny>, name: &str) -> PyResult<Vec<u32>> {
-    let array = array_of(terms, name)?;
+    let array = flat_in(terms, name)?;
     if array.len() > 0 && !matches!(array.dtype().kind(), b'i' | b'u') {
         let dtype = array.dtype().to_string();
         return Err(wrong_type(format!("sparse vector '{name}': terms are whole numbers, not {dtype}")));
     }
     let term = |term: i64| {
         u32::try_from(term).map_err(|_| {
-            argument(format!("sparse vector '{name}': a term is a whole number from 0 to {}, not {term}", u32::MAX))
+            argument(format!(
+                "sparse vector '{name}': a term is a whole number from 0 to {}, not {term}",
+                u32::MAX
+            ))
         })
     };
     copied::<i64>(&array, "int64")?.into_iter().map(term).collect()
 }
 
 fn floats_in(weights: &Bound<'_, PyAny>, name: &str) -> PyResult<Vec<f32>> {
-    let array = array_of(weights, name)?;
+    let array = flat_in(weights, name)?;
     match array.dtype().kind() {
         b'f' | b'i' | b'u' => copied(&array, "float32"),
         _ => {
@@ -118,7 +138,7 @@ fn rows_in(matrix: &Bound<'_, PyAny>, name: &str) -> PyResult<Column> {
     let py = matrix.py();
     let by_rows = matrix.getattr_opt(intern!(py, "format"))?.is_none_or(|format| format.to_string() == "csr");
     let matrix = if by_rows { matrix.clone() } else { matrix.call_method0(intern!(py, "tocsr"))? };
-    let ends = array_of(&matrix.getattr(intern!(py, "indptr"))?, name)?;
+    let ends = flat_in(&matrix.getattr(intern!(py, "indptr"))?, name)?;
     let ends = copied::<i64>(&ends, "int64")?;
     let terms = terms_in(&matrix.getattr(intern!(py, "indices"))?, name)?;
     let weights = floats_in(&matrix.getattr(intern!(py, "data"))?, name)?;
@@ -182,7 +202,9 @@ fn name_in<'a>(name: &Bound<'_, PyAny>, schema: &'a Schema) -> PyResult<&'a str>
     })?;
     let name = name.to_str()?;
     let found = schema.sparse_vectors().iter().find(|other| *other == name);
-    found.map(String::as_str).ok_or_else(|| argument(format!("no sparse vector '{name}'; {}", there_are(schema))))
+    found
+        .map(String::as_str)
+        .ok_or_else(|| argument(format!("no sparse vector '{name}'; {}", there_are(schema))))
 }
 
 fn only_name(schema: &Schema) -> PyResult<&str> {

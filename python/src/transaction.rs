@@ -253,7 +253,8 @@ impl PyTransactionCollection {
         sparse: Option<&Bound<'_, PyAny>>,
         fields: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<usize> {
-        let batch = batch_in(py, &Source { records, ids, vectors, sparse, fields }, &self.schema, &Embed::None)?;
+        let batch =
+            batch_in(py, &Source { records, ids, vectors, sparse, fields }, &self.schema, &Embed::None)?;
         let name = self.name.clone();
         within(py, &self.state, move |tx| tx.collection(&name)?.upsert(batch.into_records()))
     }
@@ -269,7 +270,8 @@ impl PyTransactionCollection {
         sparse: Option<&Bound<'_, PyAny>>,
         fields: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<usize> {
-        let batch = batch_in(py, &Source { records, ids, vectors, sparse, fields }, &self.schema, &Embed::None)?;
+        let batch =
+            batch_in(py, &Source { records, ids, vectors, sparse, fields }, &self.schema, &Embed::None)?;
         let name = self.name.clone();
         within(py, &self.state, move |tx| tx.collection(&name)?.insert(batch.into_records()))
     }

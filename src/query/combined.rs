@@ -166,12 +166,7 @@ impl Combined<'_, '_> {
         };
         if let Some(trace) = trace {
             let (name, time) = (sparse.name.to_owned(), started.elapsed());
-            trace.sparse.push(SparseExplain {
-                name,
-                found: found.ranking.len(),
-                scored: found.scored,
-                time,
-            });
+            trace.sparse.push(SparseExplain { name, found: found.ranking.len(), scored: found.scored, time });
         }
         Ok(found.ranking)
     }

@@ -129,7 +129,17 @@ impl Explain {
         }
         let filter = condition.filter.as_ref().map(ToString::to_string);
         let (records, matches) = (view.set.live(), execution.matches());
-        Ok(Self { hits, records, matches, filter, segments, sparse: trace.sparse, words: trace.words, filter_time, time })
+        Ok(Self {
+            hits,
+            records,
+            matches,
+            filter,
+            segments,
+            sparse: trace.sparse,
+            words: trace.words,
+            filter_time,
+            time,
+        })
     }
 }
 

@@ -70,7 +70,8 @@ impl<'s> SparsePart<'s> {
     ) -> Result<usize> {
         let (mut threshold, mut scored) = (least, 0);
         for (segment, live) in execution.segments.iter().enumerate() {
-            let (part, table) = (live.segment.sparse_part(self.place)?, live.segment.sparse_table(self.place)?);
+            let (part, table) =
+                (live.segment.sparse_part(self.place)?, live.segment.sparse_table(self.place)?);
             let view = SparseView::open(&part, live.segment.len())?;
             let dead = live.dead_slots();
             let filter = execution.passing.get(segment).and_then(Option::as_deref);
@@ -81,8 +82,8 @@ impl<'s> SparsePart<'s> {
                 threshold = offer(Found { score, segment: segment as u32, slot });
                 threshold
             };
-            scored += SCRATCH
-                .with_borrow_mut(|scratch| self.query.search(&searched, known, scratch, &mut tell))?;
+            scored +=
+                SCRATCH.with_borrow_mut(|scratch| self.query.search(&searched, known, scratch, &mut tell))?;
         }
         Ok(scored)
     }

@@ -95,7 +95,8 @@ mod tests {
         let ids: Vec<IdRef<'_>> = (0..len).map(IdRef::U64).collect();
         let ids = IdTable::write(&Target::Memory, IdKind::U64, &ids).unwrap();
         let schema = Arc::new(Schema::named([]));
-        let parts = SegmentParts { ids, fields, vectors: vec![], sparse: vec![], indexes: Indexes::default() };
+        let parts =
+            SegmentParts { ids, fields, vectors: vec![], sparse: vec![], indexes: Indexes::default() };
         let mut live = LiveSegment::new(Arc::new(Segment::new(schema, len as u32, parts)));
         (0..len as Slot).filter(|slot| slot % 2 == 1).for_each(|slot| live.bury(slot));
         live

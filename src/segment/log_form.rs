@@ -48,7 +48,8 @@ impl Segment {
             vectors.push(VectorPart { rows, index: None });
         }
         let tables = schema.sparse_vectors().iter();
-        let sparse = tables.map(|_| ByteTable::open(SPARSE_PART, part()?, len as usize)).collect::<Result<_>>()?;
+        let sparse =
+            tables.map(|_| ByteTable::open(SPARSE_PART, part()?, len as usize)).collect::<Result<_>>()?;
         let parts = SegmentParts { ids, fields, vectors, sparse, indexes: Indexes::default() };
         Ok(Self::new(schema.clone(), len, parts))
     }

@@ -282,9 +282,8 @@ impl Merge<'_> {
         part: &'static str,
         table: impl Fn(&'s Segment) -> Result<&'s ByteTable> + Copy + 's,
     ) -> Result<impl Iterator<Item = Result<&'s [u8]>> + Clone> {
-        let row = move |origin: &Origin| {
-            table(&self.sources[origin.source as usize].segment)?.row(origin.slot)
-        };
+        let row =
+            move |origin: &Origin| table(&self.sources[origin.source as usize].segment)?.row(origin.slot);
         let mut total = 0usize;
         for origin in origins {
             total = total.saturating_add(row(origin)?.len());

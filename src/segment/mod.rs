@@ -39,6 +39,7 @@ mod id_table;
 mod index;
 mod lazy_parts;
 mod limits;
+mod live;
 mod log_form;
 mod merge;
 mod part;
@@ -51,6 +52,7 @@ mod search;
 mod set;
 #[cfg(test)]
 mod tests;
+mod text_field;
 mod text_index;
 
 pub(crate) use active::ActiveSegment;
@@ -66,6 +68,7 @@ pub(crate) use id_table::IdRef;
 pub(crate) use id_table::IdTable;
 pub(crate) use index::VectorIndex;
 pub use limits::Limits;
+pub(crate) use live::LiveSegment;
 pub(crate) use merge::Merge;
 pub(crate) use merge::Merged;
 pub(crate) use merge::NOWHERE;
@@ -77,7 +80,6 @@ pub use record::Record;
 pub use record::Vector;
 pub(crate) use rows::RowStore;
 pub use schema::Schema;
-pub use schema::TextField;
 pub use schema::VectorSchema;
 pub(crate) use schema::check_name;
 pub(crate) use search::Known;
@@ -85,6 +87,7 @@ pub(crate) use search::Route;
 pub(crate) use search::VectorQuery;
 pub(crate) use search::Work;
 pub(crate) use set::SegmentSet;
+pub use text_field::TextField;
 
 use self::filter_index::FilterIndex;
 use self::lazy_parts::LazyParts;
@@ -101,9 +104,7 @@ use crate::slots::SlotSet;
 use crate::sparse;
 use crate::sparse::SparseView;
 use parking_lot::Mutex;
-use roaring::RoaringBitmap;
 use std::sync::Arc;
-use std::sync::OnceLock;
 
 /// The name of a table of sparse vectors.
 const SPARSE_PART: &str = "sparse vectors";
@@ -360,100 +361,5 @@ impl Segment {
             SparseView::open(part, self.len)?.verify(table.rows())?;
         }
         Ok(())
-    }
-}
-
-/// A segment and the slots of it that are dead.
-#[derive(Clone, Debug)]
-pub(crate) struct LiveSegment {
-    /// The records.
-    pub(crate) segment: Arc<Segment>,
-    /// The slots whose records were deleted or replaced.
-    pub(crate) dead: Arc<RoaringBitmap>,
-    /// The tombstones as they lie in the file, where they do.
-    pub(crate) dead_part: Option<Part>,
-    /// The dead as a set, made when it is asked for.
-    dead_slots: OnceLock<Arc<SlotSet>>,
-}
-
-impl LiveSegment {
-    /// A segment without tombstones.
-    pub(crate) fn new(segment: Arc<Segment>) -> Self {
-        Self { segment, dead: Arc::default(), dead_part: None, dead_slots: OnceLock::new() }
-    }
-
-    /// Number of records.
-    pub(crate) fn live(&self) -> usize {
-        self.segment.len() as usize - self.dead.len() as usize
-    }
-
-    /// The slots whose records pass a filter and live.
-    pub(crate) fn matching(&self, filter: &Filter, words: &Words<'_>) -> Result<Arc<SlotSet>> {
-        let matching = self.segment.matching(filter, words)?;
-        Ok(if self.dead.is_empty() { matching } else { Arc::new(matching.without(&self.dead)) })
-    }
-
-    /// The slot of `id` where it is alive.
-    pub(crate) fn find(&self, id: IdRef<'_>) -> Result<Option<Slot>> {
-        Ok(self.segment.find(id)?.filter(|slot| !self.dead.contains(*slot)))
-    }
-
-    /// The dead slots as a set; `None` where there are none.
-    pub(crate) fn dead_slots(&self) -> Option<Arc<SlotSet>> {
-        let set = || Arc::new(SlotSet::from_ascending(self.segment.len(), self.dead.iter().collect()));
-        (!self.dead.is_empty()).then(|| self.dead_slots.get_or_init(set).clone())
-    }
-
-    /// The living slots, ascending.
-    pub(crate) fn slots(&self) -> impl Iterator<Item = Slot> + '_ {
-        (0..self.segment.len()).filter(|slot| !self.dead.contains(*slot))
-    }
-
-    /// Marks `slot` dead.
-    pub(crate) fn bury(&mut self, slot: Slot) {
-        Arc::make_mut(&mut self.dead).insert(slot);
-        self.dead_part = None;
-        self.dead_slots = OnceLock::new();
-    }
-
-    /// True where dead records take room.
-    pub(crate) fn wastes_room(&self) -> bool {
-        !self.dead.is_empty() || self.segment.vectors.iter().any(|vector| vector.rows.has_dead_rows())
-    }
-
-    /// Writes the tombstones to `target` where they do not lie in the file.
-    pub(crate) fn write_tombstones(&mut self, target: &Target<'_>) -> Result<()> {
-        if !self.dead.is_empty() && self.dead_part.is_none() {
-            self.dead_part = Some(target.whole_part("tombstones", catalog::tombstone_bytes(&self.dead)?)?);
-        }
-        Ok(())
-    }
-
-    /// The same segment with each part replaced by what `f` makes of its name and itself.
-    pub(crate) fn map_parts(
-        &self,
-        f: &mut dyn FnMut(&'static str, &Part) -> Result<Part>,
-    ) -> Result<LiveSegment> {
-        let segment = &self.segment;
-        let len = segment.len as usize;
-        let mut vectors = Vec::with_capacity(segment.vectors.len());
-        for vector in &segment.vectors {
-            let rows = vector.rows.map_parts(f)?;
-            let index = vector.index.as_ref().map(|index| index.map_parts(f)).transpose()?;
-            vectors.push(VectorPart { rows, index });
-        }
-        let ids = IdTable::open(f("ids", segment.ids.part())?, len)?;
-        let fields = FieldTable::open(f("fields", segment.fields.part())?, len)?;
-        let sparse = segment.sparse.iter().map(|table| table.map_part(f)).collect::<Result<_>>()?;
-        let indexes = segment.map_indexes(f)?;
-        let dead_part = self.dead_part.as_ref().map(|part| f("tombstones", part)).transpose()?;
-        let parts = SegmentParts { ids, fields, vectors, sparse, indexes };
-        let segment = Segment::new(segment.schema.clone(), segment.len, parts);
-        Ok(Self {
-            segment: Arc::new(segment),
-            dead: self.dead.clone(),
-            dead_part,
-            dead_slots: OnceLock::new(),
-        })
     }
 }

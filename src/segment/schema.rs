@@ -1,12 +1,12 @@
 //! [`Schema`]: what the records of a collection look like.
 
 use super::limits::Limits;
+use super::text_field::TextField;
 use crate::error::Error;
 use crate::error::Result;
 use crate::graph::GraphParams;
 use crate::ids::IdKind;
 use crate::quant::Quantization;
-use crate::text::Analyzer;
 use crate::vector::Dtype;
 use crate::vector::Metric;
 use crate::vector::VectorType;
@@ -292,7 +292,8 @@ impl Schema {
 
     pub(crate) fn check(&self, limits: &Limits) -> Result<()> {
         if self.vectors.is_empty() && self.texts.is_empty() && self.sparse.is_empty() {
-            let problem = "nothing is declared that can be searched for: a vector, a sparse one or a text field";
+            let problem =
+                "nothing is declared that can be searched for: a vector, a sparse one or a text field";
             return Err(Error::Schema { problem: problem.into() });
         }
         Limits::check("number of vectors", self.vectors.len(), limits.vectors)?;
@@ -332,7 +333,9 @@ impl Schema {
             } else {
                 continue;
             };
-            return Err(Error::Schema { problem: format!("the name of the sparse vector '{name}' {problem}") });
+            return Err(Error::Schema {
+                problem: format!("the name of the sparse vector '{name}' {problem}"),
+            });
         }
         Ok(())
     }
@@ -345,9 +348,7 @@ impl Schema {
         id_kind: Option<IdKind>,
         wanted: &Schema,
     ) -> Result<()> {
-        let describe = |schema: &Schema| {
-            listed(schema.vectors.iter().map(VectorSchema::describe))
-        };
+        let describe = |schema: &Schema| listed(schema.vectors.iter().map(VectorSchema::describe));
         let same_vectors = self.vectors.len() == wanted.vectors.len()
             && self.vectors.iter().zip(&wanted.vectors).all(|(vector, wanted)| vector.is(wanted));
         let problem = match (id_kind, wanted.id_kind) {
@@ -372,98 +373,6 @@ impl Schema {
             _ => return Ok(()),
         };
         Err(Error::Schema { problem: format!("collection '{collection}' exists: {problem}") })
-    }
-}
-
-/// A field whose words are searched: its name and how its texts become terms.
-///
-/// ```
-/// use lodedb::{Schema, TextField};
-///
-/// let schema = Schema::new(384)
-///     .text("title")
-///     .text(TextField::new("code").analyzer("none")?)
-///     .text(TextField::new("notes").analyzer("german")?.positions(false));
-/// assert_eq!(schema.text_fields().len(), 3);
-/// # Ok::<(), lodedb::Error>(())
-/// ```
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct TextField {
-    name: String,
-    analyzer: Analyzer,
-    positions: bool,
-}
-
-impl TextField {
-    /// The field `name`, analyzed as English text, with positions.
-    pub fn new(name: impl Into<String>) -> Self {
-        Self { name: name.into(), analyzer: Analyzer::default(), positions: true }
-    }
-
-    /// How texts become terms: `english` (the default: words, case and accents folded, stop words left out, stemmed), the name of
-    /// another language (`german`, `french`, ...: folded and stemmed), `simple` (words, folded: for names), or `none` (the whole
-    /// value as it is: for codes and tags).
-    ///
-    /// # Errors
-    /// `InvalidOption` for another name; it lists them.
-    pub fn analyzer(mut self, name: &str) -> Result<Self> {
-        self.analyzer = Analyzer::named(name)?;
-        Ok(self)
-    }
-
-    /// Whether letters with accents are taken for those without, so that `Sao` finds `São`. Default: true.
-    #[must_use]
-    pub fn fold_accents(mut self, folded: bool) -> Self {
-        self.analyzer = self.analyzer.accents_folded(folded);
-        self
-    }
-
-    /// Words that are not searched for, in place of those of the analyzer (33 for `english`, none for others).
-    #[must_use]
-    pub fn stop_words<S: AsRef<str>>(mut self, words: impl IntoIterator<Item = S>) -> Self {
-        self.analyzer = self.analyzer.stop_words(words);
-        self
-    }
-
-    /// Longest term in bytes; longer words are cut, in records and in queries alike. Default: 255.
-    ///
-    /// # Errors
-    /// `InvalidOption` for a length that can't be.
-    pub fn max_term_bytes(mut self, bytes: u32) -> Result<Self> {
-        self.analyzer = self.analyzer.max_term_bytes(bytes)?;
-        Ok(self)
-    }
-
-    /// Whether the places of words are kept, which phrases need and which take about half of the index. Default: true.
-    #[must_use]
-    pub fn positions(mut self, kept: bool) -> Self {
-        self.positions = kept;
-        self
-    }
-
-    /// Its name.
-    #[must_use]
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    pub(crate) fn get_analyzer(&self) -> &Analyzer {
-        &self.analyzer
-    }
-
-    pub(crate) fn has_positions(&self) -> bool {
-        self.positions
-    }
-
-    fn describe(&self) -> String {
-        let positions = if self.positions { "" } else { ", no positions" };
-        format!("'{}' ({}{positions})", self.name, self.analyzer.name())
-    }
-}
-
-impl<N: Into<String>> From<N> for TextField {
-    fn from(name: N) -> Self {
-        Self::new(name)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::field_table::FieldTable;
 use super::part::Part;
-use super::schema::TextField;
+use super::text_field::TextField;
 use crate::error::Result;
 use crate::ids::Slot;
 use crate::metadata::FieldReader;

@@ -79,7 +79,11 @@ fn built(rows: &[Vec<u8>]) -> Vec<u8> {
     build(rows.iter().map(|row| Ok(row.as_slice()))).unwrap()
 }
 
-fn expected(vectors: &[Option<Entries>], query: &Entries, allowed: impl Fn(Slot) -> bool) -> Vec<(f32, Slot)> {
+fn expected(
+    vectors: &[Option<Entries>],
+    query: &Entries,
+    allowed: impl Fn(Slot) -> bool,
+) -> Vec<(f32, Slot)> {
     let mut all: Vec<(f32, Slot)> = (0..)
         .zip(vectors)
         .filter(|(slot, _)| allowed(*slot))
@@ -151,7 +155,9 @@ proptest! {
 
 #[test]
 fn vectors_that_can_not_be_compared_are_refused() {
-    for entries in [[(1, 1.0), (1, 2.0)], [(1, 0.0), (2, 1.0)], [(1, -1.0), (2, 1.0)], [(1, 1.0), (2, f32::NAN)]] {
+    for entries in
+        [[(1, 1.0), (1, 2.0)], [(1, 0.0), (2, 1.0)], [(1, -1.0), (2, 1.0)], [(1, 1.0), (2, f32::NAN)]]
+    {
         assert!(SparseQuery::new("s", &SparseVector::from(entries)).is_err());
     }
     assert!(SparseQuery::new("s", &SparseVector::from([(1, f32::MAX)])).is_err());

@@ -42,7 +42,8 @@ impl<'a> SparseView<'a> {
     pub(super) fn cursor(&self, entries: &Entries<'a>, number: usize) -> Result<(Entry, TermCursor<'a>)> {
         let damaged = |problem: &str| Error::corrupt(PART, HEADER_BYTES as u64, problem);
         let entry = entries.get(number).ok_or_else(|| damaged("a term is missing"))?;
-        let start = number.checked_sub(1).and_then(|before| entries.get(before)).map_or(0, |before| before.end);
+        let start =
+            number.checked_sub(1).and_then(|before| entries.get(before)).map_or(0, |before| before.end);
         if start > entry.end || entry.end > self.header.list_bytes {
             return Err(damaged("a list lies outside"));
         }
@@ -101,7 +102,9 @@ impl Seen {
     fn note(&mut self, term: u32, weight: f64) {
         self.terms += 1;
         // An odd factor, so that sums of terms are not those of others.
-        self.mixed = self.mixed.wrapping_add((u64::from(term) + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29));
+        self.mixed = self
+            .mixed
+            .wrapping_add((u64::from(term) + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29));
         self.weights += weight;
     }
 }
