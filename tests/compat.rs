@@ -97,7 +97,7 @@ fn fill_segments(db: &Database) -> Result<()> {
     let texts = ["Gold in the gravel", "Silver veins", "Washing gold, and more gold"];
     let texts = (0u64..).zip(texts).map(|(id, text)| Record::new(id).vector([1.0]).field("body", text));
     db.existing("words")?.upsert(texts)?;
-    let terms = (0u64..150).map(|id| Record::new(id).sparse("terms", samples::terms(id)));
+    let terms = (0u64..300).map(|id| Record::new(id).sparse("terms", samples::terms(id)));
     db.existing("terms")?.upsert(terms)?;
     let mut both = db.transaction()?;
     both.collection("by name")?.delete(["record 3", "record 6"])?;
@@ -112,7 +112,7 @@ fn fill_log(db: &Database) -> Result<()> {
     by_name.update("record 5", Fields::from_iter([("changed", true)]))?;
     by_name.upsert([typed(2), typed(9)])?;
     by_name.delete(["record 7", "record 9"])?;
-    db.existing("terms")?.upsert([Record::new(3).sparse("terms", samples::terms(149))])?;
+    db.existing("terms")?.upsert([Record::new(3).sparse("terms", samples::terms(299))])?;
     db.existing("terms")?.delete([4u64])?;
     let late = db.collection("late", Schema::new(2).metric(Metric::Dot))?;
     late.upsert([Record::new(u64::MAX).vector([0.5, -0.25]), Record::new(0).vector([-1.0, 1.5])])?;

@@ -155,7 +155,7 @@ pub fn terms(seed: u64) -> SparseVector {
 pub fn sparse(db: &Database) -> Result<()> {
     let both = db.collection("both", Schema::new(2).sparse("terms").sparse("none"))?;
     let record = |id: u64| Record::new(id).vector(vector(id, 2));
-    both.upsert((0..200).map(|id| record(id).sparse("terms", terms(id))))?;
+    both.upsert((0..300).map(|id| record(id).sparse("terms", terms(id))))?;
     let alone = db.collection("alone", Schema::named([]).sparse("terms"))?;
     alone.upsert((0..4).map(|id| Record::new(id).sparse("terms", terms(id + 9))))?;
     db.checkpoint()?;

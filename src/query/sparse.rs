@@ -15,6 +15,10 @@ use crate::sparse::SparseVector;
 use crate::sparse::SparseView;
 use std::cell::RefCell;
 
+/// Segments of so few slots, dead ones among them, are searched by their rows: that takes less than making an index of what was
+/// written last.
+const SCANNED_ROWS: u32 = 256;
+
 thread_local! {
     /// The working memory of searches on this thread.
     static SCRATCH: RefCell<Scratch> = RefCell::default();
@@ -70,13 +74,13 @@ impl<'s> SparsePart<'s> {
     ) -> Result<usize> {
         let (mut threshold, mut scored) = (least, 0);
         for (segment, live) in execution.segments.iter().enumerate() {
-            let (part, table) =
-                (live.segment.sparse_part(self.place)?, live.segment.sparse_table(self.place)?);
-            let view = SparseView::open(&part, live.segment.len())?;
+            let (len, table) = (live.segment.len(), live.segment.sparse_table(self.place)?);
+            let part = (len > SCANNED_ROWS).then(|| live.segment.sparse_part(self.place)).transpose()?;
+            let view = part.as_ref().map(|part| SparseView::open(part, len)).transpose()?;
             let dead = live.dead_slots();
             let filter = execution.passing.get(segment).and_then(Option::as_deref);
             let allowed = Allowed { filter, dead: dead.as_deref() };
-            let searched = Searched { view: &view, rows: |slot| table.row(slot), allowed };
+            let searched = Searched { view: view.as_ref(), len, rows: |slot| table.row(slot), allowed };
             let known = threshold;
             let mut tell = |score, slot| {
                 threshold = offer(Found { score, segment: segment as u32, slot });

@@ -129,6 +129,7 @@ impl Record {
 
     /// Takes the record apart: id, vectors and sparse vectors by name, fields.
     #[must_use]
+    #[expect(clippy::type_complexity, reason = "each part as the methods take it")]
     pub fn into_parts(self) -> (RecordId, Vec<(String, Vector)>, Vec<(String, SparseVector)>, Fields) {
         (self.id, self.vectors, self.sparse, self.fields)
     }

@@ -76,11 +76,12 @@ fn run(data: &[u8]) -> Result<()> {
     let few = SlotSet::from_ascending(count, (0..count).step_by(90).collect());
     for filter in [None, Some(&few)] {
         let allowed = Allowed { filter, dead: Some(&dead) };
-        let found = search(&view, &rows, allowed);
+        let (found, scanned) = (search(Some(&view), &rows, allowed), search(None, &rows, allowed));
         if verified.is_ok() && sound {
             let mut expected = exact(&rows, allowed)?;
             expected.truncate(5);
             assert_eq!(found?, expected, "the best are found");
+            assert_eq!(scanned?, expected, "the best are found without the index");
         }
     }
     verified
@@ -97,9 +98,10 @@ fn sort(found: &mut [(f32, Slot)]) {
     found.sort_by(|one, next| next.0.total_cmp(&one.0).then(one.1.cmp(&next.1)));
 }
 
-fn search(view: &SparseView<'_>, rows: &[&[u8]], allowed: Allowed<'_>) -> Result<Vec<(f32, Slot)>> {
+fn search(view: Option<&SparseView<'_>>, rows: &[&[u8]], allowed: Allowed<'_>) -> Result<Vec<(f32, Slot)>> {
+    let len = rows.len() as u32;
     let rows = |slot: Slot| Ok(rows.get(slot as usize).copied().unwrap_or_default());
-    let searched = Searched { view, rows, allowed };
+    let searched = Searched { view, len, rows, allowed };
     let mut best: Vec<(f32, Slot)> = Vec::new();
     query()?.search(&searched, 0.0, &mut Scratch::default(), &mut |score, slot| {
         best.push((score, slot));

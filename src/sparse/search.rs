@@ -4,7 +4,8 @@
 //! without which the others' bounds together reach what is asked for), which bounds what a record scores; what else the query
 //! has is looked up for those alone that may be among the best (MaxScore: Turtle and Flood 1995; with bounds by block:
 //! Chakrabarti and others 2011). The records whose bound is high enough in the end are scored exactly, by their rows, the
-//! highest bound first, so that few are. Where very few pass a filter, their rows are scored and no list is read.
+//! highest bound first, so that few are. Where very few pass a filter, or a segment has no index, rows are scored and no list is
+//! read.
 
 use super::layout::Entry;
 use super::layout::MOST_CODE;
@@ -69,8 +70,10 @@ impl Allowed<'_> {
 
 /// What a query is asked of: a segment's index, its rows, and the slots that count.
 pub(crate) struct Searched<'s, 'a, R> {
-    /// The index.
-    pub(crate) view: &'s SparseView<'a>,
+    /// The index; `None` to score all rows.
+    pub(crate) view: Option<&'s SparseView<'a>>,
+    /// Number of slots.
+    pub(crate) len: u32,
     /// Gives the row of a slot.
     pub(crate) rows: R,
     /// The slots.
@@ -103,12 +106,18 @@ impl SparseQuery {
         if searched.allowed.filter.is_some_and(SlotSet::is_empty) {
             return Ok(0);
         }
-        let (mut leaves, unit) = self.leaves(searched.view)?;
-        let mut run = Run { query: self, searched, scratch, offer, unit, threshold, limit: 0, scored: 0 };
+        let mut run =
+            Run { query: self, searched, scratch, offer, unit: 0.0, threshold, limit: 0, scored: 0 };
+        let Some(view) = searched.view else {
+            run.over_slots(0..searched.len)?;
+            return Ok(run.scored);
+        };
+        let (mut leaves, unit) = self.leaves(view)?;
+        run.unit = unit;
         run.raise(threshold);
         match searched.allowed.filter {
             _ if leaves.is_empty() => {}
-            Some(filter) if is_thin(filter, &leaves, searched.view) => run.over_filter(filter)?,
+            Some(filter) if is_thin(filter, &leaves, view) => run.over_slots(filter.iter())?,
             _ => run.over_lists(&mut leaves)?,
         }
         Ok(run.scored)
@@ -241,15 +250,15 @@ impl<'r, R: Fn(Slot) -> Result<&'r [u8]>> Run<'_, '_, '_, '_, R> {
         Ok(())
     }
 
-    /// Scores all that pass.
-    fn over_filter(&mut self, filter: &SlotSet) -> Result<()> {
+    /// Scores those of the slots that pass, by their rows.
+    fn over_slots(&mut self, mut slots: impl Iterator<Item = Slot>) -> Result<()> {
         let allowed = self.searched.allowed;
-        filter.iter().filter(|slot| allowed.contains(*slot)).try_for_each(|slot| self.score(slot))
+        slots.try_for_each(|slot| if allowed.contains(slot) { self.score(slot) } else { Ok(()) })
     }
 
     /// Window after window; the first ones are narrow, so that there is something to compare with soon.
     fn over_lists(&mut self, leaves: &mut [Leaf<'_>]) -> Result<()> {
-        let (mut base, len) = (0, self.searched.view.header.len);
+        let (mut base, len) = (0, self.searched.len);
         while base < len {
             let width = if base < WINDOW as u32 { base.max(FIRST_WINDOW) } else { WINDOW as u32 };
             let end = base.saturating_add(width).min(len);
@@ -294,7 +303,7 @@ impl<'r, R: Fn(Slot) -> Result<&'r [u8]>> Run<'_, '_, '_, '_, R> {
         }
         let few = |leaf: &Leaf<'_>| {
             let window = u64::from(end - base);
-            u64::from(leaf.cursor.df) * window < FEW_POSTINGS * u64::from(self.searched.view.header.len)
+            u64::from(leaf.cursor.df) * window < FEW_POSTINGS * u64::from(self.searched.len)
         };
         while optional > 0 && (rest > self.limit / 2 || few(&leaves[optional - 1])) {
             optional -= 1;

@@ -46,7 +46,8 @@ fn found(
 ) -> Vec<(f32, Slot)> {
     let view = SparseView::open(index_bytes(index), rows.len() as u32).unwrap();
     let query = SparseQuery::new("s", &query.iter().map(|(t, w)| (*t, *w)).collect()).unwrap();
-    let searched = Searched { view: &view, rows: |slot: Slot| Ok(rows[slot as usize].as_slice()), allowed };
+    let row = |slot: Slot| Ok(rows[slot as usize].as_slice());
+    let searched = Searched { view: Some(&view), len: rows.len() as u32, rows: row, allowed };
     let mut best: Vec<(f32, Slot)> = Vec::new();
     let mut offer = |score, slot| {
         best.push((score, slot));
@@ -179,7 +180,7 @@ fn every_damaged_byte_is_an_error_or_another_answer() {
             let Ok(view) = SparseView::open(&held, 400) else { continue };
             let _ = view.verify(rows.iter().map(|row| Ok(row.as_slice())));
             let rows = |slot: Slot| Ok(rows[slot as usize].as_slice());
-            let searched = Searched { view: &view, rows, allowed: Allowed::default() };
+            let searched = Searched { view: Some(&view), len: 400, rows, allowed: Allowed::default() };
             let _ = query.search(&searched, 0.0, &mut Scratch::default(), &mut |score, _| score);
         }
     }
