@@ -161,7 +161,10 @@ impl PyCollection {
         let vectors = self.schema.vectors();
         vectors.iter().find(|vector| vector.name() == name).ok_or_else(|| {
             let names: Vec<&str> = vectors.iter().map(VectorSchema::name).collect();
-            argument(format!("no vector '{name}'; {there_are} {}", names.join(", ")))
+            match names.is_empty() {
+                true => argument(format!("no vector '{name}': the collection has none")),
+                false => argument(format!("no vector '{name}'; {there_are} {}", names.join(", "))),
+            }
         })
     }
 }

@@ -98,21 +98,13 @@ impl<'a> Row<'a> {
         }
     }
 
-    /// The dot product with a vector whose terms ascend; `None` where they have no term in common.
+    /// The sum, in the order of terms, of the products of weights with those that `weight_of` gives; `None` where it gives none.
     #[inline]
-    pub(super) fn dot(self, query: &[(u32, f32)]) -> Result<Option<f32>> {
+    pub(super) fn dot(self, weight_of: impl Fn(u32) -> Option<f32>) -> Result<Option<f32>> {
         let (mut sum, mut matches) = (0.0, false);
-        let mut wanted = query.iter();
-        let Some(mut next) = wanted.next() else { return Ok(None) };
-        'row: for (term, weight) in self.entries() {
-            while next.0 < term {
-                match wanted.next() {
-                    Some(other) => next = other,
-                    None => break 'row,
-                }
-            }
-            if next.0 == term {
-                sum += f64::from(next.1) * f64::from(weight);
+        for (term, weight) in self.entries() {
+            if let Some(other) = weight_of(term) {
+                sum += f64::from(other) * f64::from(weight);
                 matches = true;
             }
         }

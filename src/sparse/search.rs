@@ -30,11 +30,16 @@ const LOOKUP_COST: u64 = 12;
 /// So few postings in a window are read without further thought.
 const FEW_POSTINGS: u64 = 128;
 
+/// Kinds of terms.
+const BITS: usize = 1024;
+
 /// A vector to search for.
 #[derive(Debug, Clone)]
 pub(crate) struct SparseQuery {
     /// By ascending term.
     entries: Vec<(u32, f32)>,
+    /// A bit for each of [`BITS`] kinds of terms: most terms of a record are told not to be in the query by it.
+    kinds: [u64; BITS / 64],
 }
 
 /// Working memory of searches.
@@ -86,12 +91,22 @@ impl SparseQuery {
     /// # Errors
     /// `InvalidVector` as for a vector to be stored.
     pub(crate) fn new(name: &str, vector: &SparseVector) -> Result<Self> {
-        Ok(Self { entries: vector.sorted(name)? })
+        let (entries, mut kinds) = (vector.sorted(name)?, [0; BITS / 64]);
+        entries.iter().map(|(term, _)| kind_of(*term)).for_each(|kind| kinds[kind / 64] |= 1 << (kind % 64));
+        Ok(Self { entries, kinds })
     }
 
     /// The dot product with the vector in a row; `None` where they have no term in common.
     pub(crate) fn score(&self, row: &[u8]) -> Result<Option<f32>> {
-        Row::open(row)?.map_or(Ok(None), |row| row.dot(&self.entries))
+        let weight_of = |term: u32| {
+            let kind = kind_of(term);
+            if self.kinds[kind / 64] >> (kind % 64) & 1 == 0 {
+                return None;
+            }
+            let place = self.entries.binary_search_by_key(&term, |(term, _)| *term).ok()?;
+            Some(self.entries[place].1)
+        };
+        Row::open(row)?.map_or(Ok(None), |row| row.dot(weight_of))
     }
 
     /// Calls `offer` with score and slot of every record that may be among the best: of each that scores at least
@@ -142,6 +157,12 @@ impl SparseQuery {
         let leaf = |(weight, entry, cursor)| Leaf::new(weight, entry, cursor, unit);
         Ok((found.into_iter().map(leaf).collect(), unit))
     }
+}
+
+/// The kind of a term: neighbors are of different ones.
+#[inline]
+fn kind_of(term: u32) -> usize {
+    term.wrapping_mul(0x9e37_79b1) as usize >> 16 & (BITS - 1)
 }
 
 /// Whether scoring the rows of a filter's slots costs less than reading the lists.

@@ -285,17 +285,13 @@ class TransactionCollection:
         self, records: Any = None, *, ids: Any = None, vectors: Any = None, sparse: Any = None, fields: Any = None
     ) -> int:
         """As `lodedb.Collection.upsert`."""
-        return await _run(
-            self._collection.upsert, records, ids=ids, vectors=vectors, sparse=sparse, fields=fields
-        )
+        return await _run(self._collection.upsert, records, ids=ids, vectors=vectors, sparse=sparse, fields=fields)
 
     async def insert(
         self, records: Any = None, *, ids: Any = None, vectors: Any = None, sparse: Any = None, fields: Any = None
     ) -> int:
         """As `lodedb.Collection.insert`."""
-        return await _run(
-            self._collection.insert, records, ids=ids, vectors=vectors, sparse=sparse, fields=fields
-        )
+        return await _run(self._collection.insert, records, ids=ids, vectors=vectors, sparse=sparse, fields=fields)
 
     async def update(self, id: Any, fields: Any = None) -> int:
         """As `lodedb.Collection.update`."""
