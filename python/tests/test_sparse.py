@@ -10,12 +10,13 @@ from typing import Any
 import lodedb
 import lodedb.aio
 import numpy as np
-import pandas as pd
-import polars as pl
-import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
+pa = pytest.importorskip("pyarrow")
+pd = pytest.importorskip("pandas")
+pl = pytest.importorskip("polars")
 
 FIRST = {17: 0.5, 4711: 1.25}
 SECOND = {17: 1.0, 2**32 - 1: 0.75}
