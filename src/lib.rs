@@ -30,6 +30,7 @@
 //! - [`Collection`] and [`Snapshot`]: write and read records, [`Search`], [`Scan`].
 //! - [`Filter`] and [`field`]: conditions on the fields of records. [`TextField`], [`TextQuery`] and [`Fusion`]: words, and words
 //!   with vectors.
+//! - [`SparseVector`]: vectors of few terms out of many, as SPLADE makes them.
 //! - [`Schema`], [`Record`], [`Value`]: what is stored. [`Options`], [`Durability`], [`Limits`]: how.
 //! - [`_documentation::guide`]: modelling, filters, words, tuning, durability, monitoring, limits, moving from other stores.
 //! - [`_documentation`]: the file format, byte by byte, and the decisions behind the design.
@@ -41,8 +42,9 @@
 //! db               Database, Collection, Transaction, Snapshot, options, maintenance
 //! query            Search and Scan over a snapshot's segments: filters, words, fusion, groups, explanations
 //! segment          records in immutable segments: built in memory, sealed into the file, merged
-//! graph  quant  vector     field_index  filter  metadata     text
-//!                  HNSW, codes, kernels; the index on fields, conditions, values; words. They know no file
+//! graph  quant  vector     field_index  filter  metadata     sparse  text
+//!                  HNSW, codes, kernels; the index on fields, conditions, values; sparse vectors and words. They
+//!                  know no file
 //! storage          the file: superblocks, extents, log, commit, locks, maps. It knows no vector
 //! slots  codec  ids  error
 //! ```
@@ -75,6 +77,7 @@ mod quant;
 mod query;
 mod segment;
 mod slots;
+mod sparse;
 #[cfg_attr(
     not(feature = "crash-testing"),
     allow(unreachable_pub, reason = "public for the crash enumerator, which the feature lets in")
@@ -117,6 +120,7 @@ pub use query::Scan;
 pub use query::Search;
 pub use query::SegmentExplain;
 pub use query::SlowSearch;
+pub use query::SparseExplain;
 pub use query::Weights;
 pub use query::WordsExplain;
 pub use segment::Limits;
@@ -125,6 +129,7 @@ pub use segment::Schema;
 pub use segment::TextField;
 pub use segment::Vector;
 pub use segment::VectorSchema;
+pub use sparse::SparseVector;
 pub use storage::Backend;
 pub use storage::FileBackend;
 pub use storage::MappedBytes;
@@ -196,6 +201,8 @@ pub mod _crash_testing {
 #[cfg(feature = "fuzz-internals")]
 #[doc(hidden)]
 pub mod _fuzz {
+    pub use crate::sparse::fuzz::sealed_sparse;
+    pub use crate::sparse::fuzz::sparse;
     pub use crate::text::fuzz::postings;
     pub use crate::text::fuzz::query_string;
     pub use crate::text::fuzz::sealed_texts;

@@ -1,7 +1,7 @@
 //! Files of every released format open and answer as they did.
 //!
 //! `tests/data/v1.lode` is a file of format 1 as a process that was killed left it: two kinds of ids, every element
-//! type and metric, fields of every kind, several segments with tombstones, a graph, codes of rows without one, and a log. `tests/data/v1.json`
+//! type and metric, sparse vectors, fields of every kind, several segments with tombstones, a graph, codes of rows without one, and a log. `tests/data/v1.json`
 //! holds its answers. Once a format is released its files stay as they are for ever; until then
 //! `LODE_WRITE_GOLDEN=1 cargo test --test compat` makes both anew.
 
@@ -85,6 +85,7 @@ fn create(db: &Database) -> Result<()> {
     db.collection("by name", Schema::named(types()))?;
     db.collection("gone", Schema::new(2))?;
     db.collection("words", Schema::new(1).text("body"))?;
+    db.collection("terms", Schema::named([]).sparse("terms"))?;
     db.collection("empty", Schema::new(1).id_kind(IdKind::U64)).map(drop)
 }
 
@@ -96,6 +97,8 @@ fn fill_segments(db: &Database) -> Result<()> {
     let texts = ["Gold in the gravel", "Silver veins", "Washing gold, and more gold"];
     let texts = (0u64..).zip(texts).map(|(id, text)| Record::new(id).vector([1.0]).field("body", text));
     db.existing("words")?.upsert(texts)?;
+    let terms = (0u64..300).map(|id| Record::new(id).sparse("terms", samples::terms(id)));
+    db.existing("terms")?.upsert(terms)?;
     let mut both = db.transaction()?;
     both.collection("by name")?.delete(["record 3", "record 6"])?;
     both.collection("gone")?.upsert([Record::new(1).vector([1.0, 2.0])])?;
@@ -109,6 +112,8 @@ fn fill_log(db: &Database) -> Result<()> {
     by_name.update("record 5", Fields::from_iter([("changed", true)]))?;
     by_name.upsert([typed(2), typed(9)])?;
     by_name.delete(["record 7", "record 9"])?;
+    db.existing("terms")?.upsert([Record::new(3).sparse("terms", samples::terms(299))])?;
+    db.existing("terms")?.delete([4u64])?;
     let late = db.collection("late", Schema::new(2).metric(Metric::Dot))?;
     late.upsert([Record::new(u64::MAX).vector([0.5, -0.25]), Record::new(0).vector([-1.0, 1.5])])?;
     let mut both = db.transaction()?;
@@ -135,7 +140,14 @@ fn record(record: &Record) -> Json {
         (name.to_owned(), json!({ "form": form, "values": vector.to_f32() }))
     });
     let vectors: serde_json::Map<String, Json> = vectors.collect();
-    json!({ "id": id(record.id()), "vectors": vectors, "fields": record.fields().to_string() })
+    let sparse = record.sparse_vectors().map(|(name, vector)| (name.to_owned(), json!(vector.entries())));
+    let sparse: serde_json::Map<String, Json> = sparse.collect();
+    let mut found =
+        json!({ "id": id(record.id()), "vectors": vectors, "fields": record.fields().to_string() });
+    if !sparse.is_empty() {
+        found["sparse"] = sparse.into();
+    }
+    found
 }
 
 /// A hit with its score to six digits: the last bits depend on the processor.
@@ -166,6 +178,11 @@ fn answers(db: &Database) -> Result<Json> {
         if !collection.schema()?.text_fields().is_empty() {
             let found = collection.search().text("gold").run()?;
             searches.insert("gold".into(), found.iter().map(|hit| id(hit.id())).collect());
+        }
+        for name in collection.schema()?.sparse_vectors() {
+            let found = collection.search().sparse(name, samples::terms(2)).k(20).run()?;
+            let found = found.iter().map(|hit| json!([id(hit.id()), format!("{:.5}", hit.score())]));
+            searches.insert(format!("'{name}' like 2"), found.collect());
         }
         for schema in collection.schema()?.vectors() {
             for query in [1, 8] {

@@ -193,9 +193,20 @@ fn any_operations_on_a_failing_disk_agree_with_the_model() {
 
 #[cfg(feature = "fuzz-internals")]
 fn postings_seeds() -> Vec<(String, Vec<u8>)> {
+    whole_and_damaged(fuzz::text::sealed_texts(), 4)
+}
+
+#[cfg(feature = "fuzz-internals")]
+fn sparse_seeds() -> Vec<(String, Vec<u8>)> {
+    whole_and_damaged(fuzz::text::sealed_sparse(), 5)
+}
+
+/// Each of `sealed`, and some of it with bytes changed.
+#[cfg(feature = "fuzz-internals")]
+fn whole_and_damaged(sealed: Vec<Vec<u8>>, seed: u64) -> Vec<(String, Vec<u8>)> {
     let mut seeds = Vec::new();
-    let mut numbers = Numbers(4);
-    for (at, whole) in fuzz::text::sealed_texts().into_iter().enumerate() {
+    let mut numbers = Numbers(seed);
+    for (at, whole) in sealed.into_iter().enumerate() {
         for damaged in 0..4 {
             let mut bytes = whole.clone();
             for _ in 0..3 {
@@ -227,6 +238,13 @@ fn query_string_seeds() -> Vec<(String, Vec<u8>)> {
 fn any_bytes_are_a_keyword_index_or_an_error() {
     write_seeds("postings", postings_seeds());
     assert!(replay("postings", fuzz::text::postings) >= 10);
+}
+
+#[cfg(feature = "fuzz-internals")]
+#[test]
+fn any_bytes_are_sparse_vectors_or_an_error() {
+    write_seeds("sparse", sparse_seeds());
+    assert!(replay("sparse", fuzz::text::sparse) >= 20);
 }
 
 #[cfg(feature = "fuzz-internals")]

@@ -21,6 +21,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("filter", &["error", "metadata"]),
     ("field_index", &["error", "ids", "codec", "slots", "metadata", "filter"]),
     ("text", &["error", "ids", "codec", "slots"]),
+    ("sparse", &["error", "ids", "codec", "slots", "text"]),
     (
         "segment",
         &[
@@ -37,6 +38,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "filter",
             "field_index",
             "text",
+            "sparse",
         ],
     ),
     (
@@ -51,6 +53,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "filter",
             "field_index",
             "text",
+            "sparse",
             "segment",
         ],
     ),

@@ -36,6 +36,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+#[path = "model/sparse.rs"]
+#[allow(unreachable_pub, reason = "a part of this test")]
+mod sparse;
+
 /// Ids that single writes choose from: few, so that they meet again and again.
 const IDS: u64 = 24;
 /// Different vectors: few, so that there are ties.
@@ -59,14 +63,16 @@ struct Kind {
     id_kind: IdKind,
     declared: bool,
     vectors: &'static [VectorKind],
+    sparse: &'static [&'static str],
 }
 
-const KINDS: [Kind; 3] = [
+const KINDS: [Kind; 4] = [
     Kind {
         name: "minerals",
         id_kind: IdKind::U64,
         declared: false,
         vectors: &[VectorKind { name: "vector", dim: 5, metric: Metric::L2, dtype: Dtype::F32 }],
+        sparse: &["words"],
     },
     Kind {
         name: "photographs",
@@ -77,6 +83,7 @@ const KINDS: [Kind; 3] = [
             VectorKind { name: "image", dim: 9, metric: Metric::Dot, dtype: Dtype::I8 },
             VectorKind { name: "hash", dim: 16, metric: Metric::Hamming, dtype: Dtype::Binary },
         ],
+        sparse: &[],
     },
     Kind {
         name: "samples",
@@ -86,7 +93,9 @@ const KINDS: [Kind; 3] = [
             VectorKind { name: "spectrum", dim: 17, metric: Metric::Cosine, dtype: Dtype::F32 },
             VectorKind { name: "weight", dim: 1, metric: Metric::Dot, dtype: Dtype::Bf16 },
         ],
+        sparse: &[],
     },
+    Kind { name: "texts", id_kind: IdKind::U64, declared: true, vectors: &[], sparse: &["splade", "pairs"] },
 ];
 
 /// The number `at` of the random numbers that begin with `seed` (SplitMix64).
@@ -161,7 +170,7 @@ impl Kind {
         let vectors = self.vectors.iter().map(|vector| {
             VectorSchema::new(vector.name, vector.dim).metric(vector.metric).dtype(vector.dtype)
         });
-        let schema = Schema::named(vectors);
+        let schema = self.sparse.iter().fold(Schema::named(vectors), |schema, name| schema.sparse(*name));
         if self.declared { schema.id_kind(self.id_kind) } else { schema }
     }
 
@@ -180,7 +189,7 @@ impl Kind {
         }
     }
 
-    /// The record `n` made from `seed`, with its vectors as `vector` gives them.
+    /// The record `n` made from `seed`, with its vectors as `vector` gives them, and without sparse ones.
     fn record(&self, n: u64, seed: u64, vector: fn(&VectorKind, u64) -> Vector) -> Record {
         let record = Record::new(self.id(n)).with_fields(fields(seed));
         (0..).zip(self.vectors).fold(record, |record, (i, kind)| {
@@ -189,17 +198,19 @@ impl Kind {
     }
 
     fn given(&self, n: u64, seed: u64) -> Record {
-        self.record(n, seed, VectorKind::given)
+        sparse::with_sparse(self.record(n, seed, VectorKind::given), self.sparse, seed, seed % 2 == 1)
     }
 
     fn stored(&self, n: u64, seed: u64) -> Record {
-        self.record(n, seed, VectorKind::stored)
+        sparse::with_sparse(self.record(n, seed, VectorKind::stored), self.sparse, seed, false)
     }
 
     /// A record that can't be stored, one way or another.
     fn refused(&self, n: u64, how: u8) -> Record {
         let record = self.given(n, 1);
-        let vector = &self.vectors[self.vectors.len() - 1];
+        let (None, Some(vector)) = (self.sparse.first(), self.vectors.last()) else {
+            return sparse::refused(record, self.sparse[0], how);
+        };
         match how % 6 {
             0 => record.named_vector(vector.name, vec![f32::NAN; vector.dim]),
             1 => record.named_vector(vector.name, vec![0.0; vector.dim + 8]),
@@ -207,7 +218,7 @@ impl Kind {
             3 => Record::new(self.id(n)),
             4 => record.field(vector.name, 1),
             _ => {
-                let (_, vectors, _) = record.into_parts();
+                let (_, vectors, _, _) = record.into_parts();
                 let empty = Record::new(self.other_id());
                 vectors.into_iter().fold(empty, |record, (name, vector)| record.named_vector(name, vector))
             }
@@ -470,6 +481,7 @@ fn check_exact(kind: &VectorKind, query: &[f32], hits: &[Hit], map: &Map) {
 }
 
 fn check_searches(kind: &Kind, snapshot: &Snapshot, map: &Map, seed: u64) {
+    kind.sparse.iter().for_each(|name| sparse::check_searches(name, snapshot, map, seed));
     for (i, vector) in (0..).zip(kind.vectors) {
         let random = random(seed, i);
         let query = vector.values(random % VECTORS);

@@ -125,6 +125,14 @@ fn search(collection: &Collection, verified: bool) -> Result<()> {
             }
         }
     }
+    for name in collection.schema()?.sparse_vectors() {
+        let hits = snapshot.search().sparse(name, samples::terms(0)).k(5).run()?;
+        assert!(
+            !verified || hits.is_sorted_by(|one, next| one.score() >= next.score()),
+            "an unsorted answer"
+        );
+        hits.iter().try_for_each(|hit| hit.record().map(drop))?;
+    }
     Ok(())
 }
 
@@ -136,6 +144,9 @@ fn write_to(db: &Database) -> Result<Vec<(String, Record)>> {
         let mut record = Record::new(7).field("added", true);
         for vector in collection.schema()?.vectors() {
             record = record.named_vector(vector.name(), ones(vector.dim(), 2));
+        }
+        for name in collection.schema()?.sparse_vectors() {
+            record = record.sparse(name, samples::terms(7));
         }
         if let Err(Error::Schema { .. }) = collection.upsert([record.clone()]) {
             record = with_text_id(&record);
@@ -156,5 +167,6 @@ fn write_to(db: &Database) -> Result<Vec<(String, Record)>> {
 /// The same record under a name.
 fn with_text_id(record: &Record) -> Record {
     let named = Record::new("seven").with_fields(record.fields().clone());
-    record.vectors().fold(named, |named, (name, vector)| named.named_vector(name, vector))
+    let named = record.vectors().fold(named, |named, (name, vector)| named.named_vector(name, vector));
+    record.sparse_vectors().fold(named, |named, (name, vector)| named.sparse(name, vector))
 }

@@ -5,7 +5,7 @@
 //! - [`open_bytes`]: any bytes as a file.
 //! - [`log_tail`]: any frames as the log of a good file.
 //! - [`ops_model`]: any operations, and any failing call, against a model.
-//! - `text`: any bytes as a keyword index, any text as a query.
+//! - `text`: any bytes as a keyword index, any text as a query, any bytes as sparse vectors and their index.
 //! - [`format`]: the file's layout, written down a second time, to mend checksums behind a mutation.
 //! - [`image`]: a backend over bytes that are not copied. [`samples`]: small databases to begin from.
 

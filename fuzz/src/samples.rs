@@ -14,6 +14,7 @@ use lodedb::Options;
 use lodedb::Record;
 use lodedb::Result;
 use lodedb::Schema;
+use lodedb::SparseVector;
 use lodedb::Value;
 use lodedb::VectorSchema;
 use std::collections::BTreeMap;
@@ -38,7 +39,7 @@ type Fill = fn(&Database) -> Result<()>;
 /// # Errors
 /// Where the library fails.
 pub fn all() -> Result<Vec<Sample>> {
-    let parts: [(&'static str, bool, Fill); 7] = [
+    let parts: [(&'static str, bool, Fill); 8] = [
         ("empty", true, |_| Ok(())),
         ("at_rest", true, ores),
         ("segments", true, segments),
@@ -46,6 +47,7 @@ pub fn all() -> Result<Vec<Sample>> {
         ("only_a_log", false, ores),
         ("types", false, types),
         ("row_codes", true, row_codes),
+        ("sparse", false, sparse),
     ];
     parts.into_iter().map(|(name, close, fill)| Ok(Sample { name, bytes: file(close, fill)? })).collect()
 }
@@ -140,6 +142,26 @@ pub fn log_behind_segments(db: &Database) -> Result<()> {
     numbers.upsert(numbered(9..11))?;
     numbers.upsert(numbered(20..22))?;
     numbers.delete([0u64, 20]).map(drop)
+}
+
+/// A few terms that differ from record to record, by ascending term.
+pub fn terms(seed: u64) -> SparseVector {
+    let terms =
+        (0..seed % 4 + 1).map(|at| (at as u32 * 5 + (seed % 3) as u32, 0.5 + (seed + at) as f32 * 0.25));
+    terms.chain([(u32::MAX, 1.5)]).collect()
+}
+
+/// Records with sparse vectors, with and without others, sealed and in the log; lists of one block and of several.
+pub fn sparse(db: &Database) -> Result<()> {
+    let both = db.collection("both", Schema::new(2).sparse("terms").sparse("none"))?;
+    let record = |id: u64| Record::new(id).vector(vector(id, 2));
+    both.upsert((0..300).map(|id| record(id).sparse("terms", terms(id))))?;
+    let alone = db.collection("alone", Schema::named([]).sparse("terms"))?;
+    alone.upsert((0..4).map(|id| Record::new(id).sparse("terms", terms(id + 9))))?;
+    db.checkpoint()?;
+    both.upsert([record(3), record(5).sparse("none", SparseVector::default())])?;
+    alone.upsert([Record::new(2).sparse("terms", terms(1))])?;
+    both.delete([7u64]).map(drop)
 }
 
 /// A segment without graph that is just large enough for codes of its rows, of which most elements are zero.

@@ -8,6 +8,7 @@ use crate::errors::argument;
 use crate::errors::wrong_type;
 use crate::vectors::Matrix;
 use arrow_array::Array;
+use arrow_array::ArrayRef;
 use arrow_array::RecordBatch;
 use arrow_array::StructArray;
 use arrow_array::cast::AsArray;
@@ -41,6 +42,7 @@ use lodedb::DateTime;
 use lodedb::Fields;
 use lodedb::RecordId;
 use lodedb::Schema;
+use lodedb::SparseVector;
 use lodedb::Value;
 use lodedb::VectorSchema;
 use pyo3::ffi::c_str;
@@ -100,7 +102,7 @@ fn of_arrow(error: ArrowError) -> PyErr {
 /// The columns of a batch: `id`, the vectors by their names, and fields. `embedded` allows the vectors to be missing.
 pub(crate) fn columns_of(batch: &RecordBatch, schema: &Schema, embedded: bool) -> Converted<Columns> {
     let mut ids = None;
-    let mut vectors = Vec::new();
+    let (mut vectors, mut sparse) = (Vec::new(), Vec::new());
     let mut fields = vec![Fields::new(); batch.num_rows()];
     for (field, column) in batch.schema_ref().fields().iter().zip(batch.columns()) {
         let name = field.name();
@@ -109,6 +111,8 @@ pub(crate) fn columns_of(batch: &RecordBatch, schema: &Schema, embedded: bool) -
             ids = Some(ids_of(column).map_err(of_column)?);
         } else if let Some(vector) = schema.vectors().iter().find(|vector| vector.name() == name) {
             vectors.push((name.clone(), matrix_of(column, vector).map_err(of_column)?));
+        } else if schema.sparse_vectors().contains(name) {
+            sparse.push((name.clone(), sparse_of(column).map_err(of_column)?));
         } else {
             let values = values_of(column).map_err(of_column)?;
             for (fields, value) in fields.iter_mut().zip(values) {
@@ -126,7 +130,7 @@ pub(crate) fn columns_of(batch: &RecordBatch, schema: &Schema, embedded: bool) -
             missing.name()
         ));
     }
-    Ok(Columns { ids, vectors, fields })
+    Ok(Columns { ids, vectors, sparse, fields })
 }
 
 fn ids_of(column: &dyn Array) -> Converted<Vec<RecordId>> {
@@ -187,6 +191,63 @@ fn matrix_of(column: &dyn Array, vector: &VectorSchema) -> Converted<Matrix> {
         other => return Err(format!("is of the type {other}; a vector is a list of numbers")),
     };
     Ok(Matrix::of_floats(column.len(), vector.dim(), numbers))
+}
+
+/// Maps from terms to weights, or structs of two lists, `indices` and `values`; nulls for records without one.
+fn sparse_of(column: &dyn Array) -> Converted<Vec<Option<SparseVector>>> {
+    let terms_and_weights: Box<dyn Fn(usize) -> (ArrayRef, ArrayRef)> = match column.data_type() {
+        DataType::Map(..) => {
+            let maps = column.as_map();
+            Box::new(|row| {
+                let entries = maps.value(row);
+                (entries.column(0).clone(), entries.column(1).clone())
+            })
+        }
+        DataType::Struct(_) => {
+            let pairs = column.as_struct();
+            let list = |name: &str| pairs.column_by_name(name).ok_or_else(|| format!("has no '{name}'"));
+            let (terms, weights) = (list("indices")?.clone(), list("values")?.clone());
+            if !is_list(&terms) || !is_list(&weights) {
+                return Err("has 'indices' and 'values' that are not lists".into());
+            }
+            Box::new(move |row| (list_at(&terms, row), list_at(&weights, row)))
+        }
+        other => {
+            return Err(format!(
+                "is of the type {other}; a sparse vector is a map of weights by term, or a struct of indices and values"
+            ));
+        }
+    };
+    let vector = |row: usize| {
+        if column.is_null(row) {
+            return Ok(None);
+        }
+        let (terms, weights) = terms_and_weights(row);
+        let terms = values_of(&terms)?.into_iter().map(term_of).collect::<Converted<Vec<u32>>>()?;
+        let weights = floats_of(&weights)?;
+        match terms.len() == weights.len() {
+            true => Ok(Some(terms.into_iter().zip(weights).collect())),
+            false => Err(format!("has {} terms and {} weights in row {row}", terms.len(), weights.len())),
+        }
+    };
+    (0..column.len()).map(vector).collect()
+}
+
+fn term_of(value: Value) -> Converted<u32> {
+    let term = if let Value::I64(term) = &value { u32::try_from(*term).ok() } else { None };
+    term.ok_or_else(|| format!("has the term {value}; a whole number from 0 to {} is needed", u32::MAX))
+}
+
+fn is_list(column: &dyn Array) -> bool {
+    matches!(column.data_type(), DataType::List(_) | DataType::LargeList(_))
+}
+
+/// The list in a row of a column of lists.
+fn list_at(column: &dyn Array, row: usize) -> ArrayRef {
+    match column.data_type() {
+        DataType::List(_) => column.as_list::<i32>().value(row),
+        _ => column.as_list::<i64>().value(row),
+    }
 }
 
 fn floats_of(column: &dyn Array) -> Converted<Vec<f32>> {
@@ -296,7 +357,7 @@ fn instants_of(column: &dyn Array, unit: TimeUnit) -> Converted<Vec<Value>> {
     }
 }
 
-fn arrays(column: &dyn Array, row: impl Fn(usize) -> arrow_array::ArrayRef) -> Converted<Vec<Value>> {
+fn arrays(column: &dyn Array, row: impl Fn(usize) -> ArrayRef) -> Converted<Vec<Value>> {
     let value = |at: usize| match column.is_null(at) {
         true => Ok(Value::Null),
         false => values_of(&row(at)).map(Value::Array),

@@ -4,6 +4,9 @@ use crate::arrow;
 use crate::embed::Embed;
 use crate::errors::argument;
 use crate::errors::wrong_type;
+use crate::sparse;
+use crate::sparse::sparse_in;
+use crate::sparse::sparse_out;
 use crate::values::fields_in;
 use crate::values::id_in;
 use crate::values::ids_in;
@@ -34,6 +37,7 @@ pub(crate) struct Source<'a, 'py> {
     pub(crate) records: Option<&'a Bound<'py, PyAny>>,
     pub(crate) ids: Option<&'a Bound<'py, PyAny>>,
     pub(crate) vectors: Option<&'a Bound<'py, PyAny>>,
+    pub(crate) sparse: Option<&'a Bound<'py, PyAny>>,
     pub(crate) fields: Option<&'a Bound<'py, PyDict>>,
 }
 
@@ -45,10 +49,11 @@ pub(crate) enum Batch {
     Columns(Vec<Columns>),
 }
 
-/// Ids, and for each of them a row of each matrix, and fields.
+/// Ids, and for each of them a row of each matrix, sparse vectors, and fields.
 pub(crate) struct Columns {
     pub(crate) ids: Vec<RecordId>,
     pub(crate) vectors: Vec<(String, Matrix)>,
+    pub(crate) sparse: Vec<(String, sparse::Column)>,
     pub(crate) fields: Vec<Fields>,
 }
 
@@ -64,10 +69,15 @@ impl Batch {
 
 impl Columns {
     fn into_records(self) -> impl Iterator<Item = Record> {
-        let Self { ids, vectors, fields } = self;
+        let Self { ids, vectors, mut sparse, fields } = self;
         let mut fields = fields.into_iter();
         ids.into_iter().enumerate().map(move |(row, id)| {
-            let record = Record::new(id).with_fields(fields.next().unwrap_or_default());
+            let mut record = Record::new(id).with_fields(fields.next().unwrap_or_default());
+            for (name, column) in &mut sparse {
+                if let Some(vector) = column.get_mut(row).and_then(Option::take) {
+                    record = record.sparse(name.as_str(), vector);
+                }
+            }
             vectors
                 .iter()
                 .fold(record, |record, (name, matrix)| record.named_vector(name.as_str(), matrix.row(row)))
@@ -107,7 +117,9 @@ pub(crate) fn batch_in(
 ) -> PyResult<Batch> {
     let embedded = embed.field().is_some();
     match (source.records, source.ids) {
-        (Some(records), None) if source.vectors.is_none() && source.fields.is_none() => {
+        (Some(records), None)
+            if source.vectors.is_none() && source.sparse.is_none() && source.fields.is_none() =>
+        {
             let pieces = match records {
                 frame if is_pandas_frame(frame)? => vec![frame_in(frame, schema)?],
                 table if arrow::is_table(table)? => table_in(table, schema, embedded)?,
@@ -115,13 +127,13 @@ pub(crate) fn batch_in(
             };
             embedded_columns(py, pieces, schema, embed)
         }
-        (None, Some(ids)) if source.vectors.is_some() || embedded => {
-            let columns = columns_in(ids, source.vectors, source.fields, schema)?;
+        (None, Some(ids)) if source.vectors.is_some() || embedded || schema.vectors().is_empty() => {
+            let columns = columns_in(ids, source, schema)?;
             embedded_columns(py, vec![columns], schema, embed)
         }
         (None, Some(_)) => Err(argument("ids= without vectors=")),
         (None, None) => Err(argument("nothing to write: give records, or ids= and vectors=")),
-        (Some(_), _) => Err(argument("give either records, or ids=, vectors= and fields=")),
+        (Some(_), _) => Err(argument("give either records, or ids=, vectors=, sparse= and fields=")),
     }
 }
 
@@ -204,7 +216,16 @@ fn row_in(row: &Bound<'_, PyDict>, schema: &Schema) -> PyResult<Record> {
             record = record.named_vector(vector.name(), vector_in(&given, vector)?);
         }
     }
-    let reserved = |name: &str| name == ID || schema.vectors().iter().any(|vector| vector.name() == name);
+    for name in schema.sparse_vectors() {
+        if let Some(given) = row.get_item(name)?.filter(|given| !given.is_none()) {
+            record = record.sparse(name, sparse_in(&given, name)?);
+        }
+    }
+    let reserved = |name: &str| {
+        name == ID
+            || schema.vectors().iter().any(|vector| vector.name() == name)
+            || schema.sparse_vectors().iter().any(|vector| vector == name)
+    };
     Ok(record.with_fields(fields_in(row, reserved)?))
 }
 
@@ -222,7 +243,7 @@ fn is_pandas_frame(object: &Bound<'_, PyAny>) -> PyResult<bool> {
 
 fn frame_in(frame: &Bound<'_, PyAny>, schema: &Schema) -> PyResult<Columns> {
     let py = frame.py();
-    let (vectors, fields) = (PyDict::new(py), PyDict::new(py));
+    let (vectors, sparse, fields) = (PyDict::new(py), PyDict::new(py), PyDict::new(py));
     let mut ids = None;
     for name in frame.getattr(intern!(py, "columns"))?.try_iter()? {
         let name = name?;
@@ -238,27 +259,36 @@ fn frame_in(frame: &Bound<'_, PyAny>, schema: &Schema) -> PyResult<Columns> {
             text if schema.vectors().iter().any(|vector| vector.name() == text) => {
                 vectors.set_item(name, listed(&column)?)?;
             }
+            text if schema.sparse_vectors().iter().any(|vector| vector == text) => {
+                sparse.set_item(name, listed(&column)?)?;
+            }
             _ => fields.set_item(name, column)?,
         }
     }
     let ids = ids.ok_or_else(|| argument("the frame has no column 'id'"))?;
     let vectors = (!vectors.is_empty()).then_some(vectors);
-    columns_in(&ids, vectors.as_ref().map(Bound::as_any), Some(&fields), schema)
+    let source = Source {
+        records: None,
+        ids: Some(&ids),
+        vectors: vectors.as_ref().map(Bound::as_any),
+        sparse: Some(sparse.as_any()),
+        fields: Some(&fields),
+    };
+    columns_in(&ids, &source, schema)
 }
 
-fn columns_in(
-    ids: &Bound<'_, PyAny>,
-    vectors: Option<&Bound<'_, PyAny>>,
-    fields: Option<&Bound<'_, PyDict>>,
-    schema: &Schema,
-) -> PyResult<Columns> {
+fn columns_in(ids: &Bound<'_, PyAny>, source: &Source<'_, '_>, schema: &Schema) -> PyResult<Columns> {
     let ids = ids_in(ids)?;
-    let vectors = vectors.map_or(Ok(Vec::new()), |vectors| matrices_in(vectors, schema))?;
+    let vectors = source.vectors.map_or(Ok(Vec::new()), |vectors| matrices_in(vectors, schema))?;
     for (name, matrix) in &vectors {
         same_length(&format!("vectors '{name}'"), matrix.rows(), ids.len())?;
     }
-    let fields = fields.map_or(Ok(Vec::new()), |fields| field_columns_in(fields, ids.len()))?;
-    Ok(Columns { ids, vectors, fields })
+    let sparse = source.sparse.map_or(Ok(Vec::new()), |given| sparse::columns_in(given, schema))?;
+    for (name, column) in &sparse {
+        same_length(&format!("sparse['{name}']"), column.len(), ids.len())?;
+    }
+    let fields = source.fields.map_or(Ok(Vec::new()), |fields| field_columns_in(fields, ids.len()))?;
+    Ok(Columns { ids, vectors, sparse, fields })
 }
 
 fn matrices_in(vectors: &Bound<'_, PyAny>, schema: &Schema) -> PyResult<Vec<(String, Matrix)>> {
@@ -322,6 +352,9 @@ pub(crate) fn row_out<'py>(py: Python<'py>, record: &Record) -> PyResult<Bound<'
     row.set_item(intern!(py, "id"), crate::values::id_out(py, record.id())?)?;
     for (name, vector) in record.vectors() {
         row.set_item(name, vector_out(py, vector))?;
+    }
+    for (name, vector) in record.sparse_vectors() {
+        row.set_item(name, sparse_out(py, vector)?)?;
     }
     for (name, value) in record.fields().iter() {
         row.set_item(name, crate::values::value_out(py, value)?)?;

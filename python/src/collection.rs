@@ -27,6 +27,7 @@ use crate::scan::PyScan;
 use crate::scan::ScanOptions;
 use crate::search::Asked;
 use crate::search::Ranking;
+use crate::sparse::query_in;
 use crate::stats::collection_stats;
 use crate::stats::facets_out;
 use crate::text::Words;
@@ -40,6 +41,7 @@ use lodedb::Collection;
 use lodedb::Dtype;
 use lodedb::Filter;
 use lodedb::Schema;
+use lodedb::TextField;
 use lodedb::Vector;
 use lodedb::VectorSchema;
 use pyo3::IntoPyObjectExt;
@@ -159,7 +161,10 @@ impl PyCollection {
         let vectors = self.schema.vectors();
         vectors.iter().find(|vector| vector.name() == name).ok_or_else(|| {
             let names: Vec<&str> = vectors.iter().map(VectorSchema::name).collect();
-            argument(format!("no vector '{name}'; {there_are} {}", names.join(", ")))
+            match names.is_empty() {
+                true => argument(format!("no vector '{name}': the collection has none")),
+                false => argument(format!("no vector '{name}'; {there_are} {}", names.join(", "))),
+            }
         })
     }
 }
@@ -176,9 +181,13 @@ impl PyCollection {
     ///
     /// As rows: dicts, in any iterable. As a table: anything with Arrow's C data interface (pyarrow, polars, duckdb) or a
     /// pandas frame, with a column `id`, a column for each vector, and fields. As columns: `ids`, `vectors` as an array of
-    /// one row a record (a dict of arrays by name where there are several vectors), `fields` as a dict of columns.
+    /// one row a record (a dict of arrays by name where there are several vectors), `sparse` as a list (or, where there are
+    /// several, a dict of lists by name), `fields` as a dict of columns.
     /// C-contiguous float32, float16 and int8 arrays are taken as they are, others are converted. Vectors of the dtype
-    /// "binary" are zeros and ones, or uint8 packed as by `numpy.packbits`.
+    /// "binary" are zeros and ones, or uint8 packed as by `numpy.packbits`. A sparse vector is a dict of weights by term, a pair
+    /// of arrays (terms and weights), an object that has both (`indices`, and `values` or `data`), or a row of a scipy matrix; a
+    /// column of them may be such a matrix, in tables maps or structs of `indices` and `values`. A record may be without it. Weights
+    /// are above 0, and float32.
     ///
     /// Raises DimensionError, ArgumentError, SchemaError, LimitError for a record that can't be stored; nothing was
     /// changed then.
@@ -189,33 +198,35 @@ impl PyCollection {
     /// 2
     /// >>> notes.get("b")["year"]
     /// 1851
-    #[pyo3(signature = (records=None, *, ids=None, vectors=None, fields=None))]
+    #[pyo3(signature = (records=None, *, ids=None, vectors=None, sparse=None, fields=None))]
     fn upsert(
         &self,
         py: Python<'_>,
         records: Option<&Bound<'_, PyAny>>,
         ids: Option<&Bound<'_, PyAny>>,
         vectors: Option<&Bound<'_, PyAny>>,
+        sparse: Option<&Bound<'_, PyAny>>,
         fields: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<usize> {
         let collection = self.writable()?;
-        let source = Source { records, ids, vectors, fields };
+        let source = Source { records, ids, vectors, sparse, fields };
         let batch = batch_in(py, &source, &self.schema, &self.embed)?;
         detached(py, || collection.upsert(batch.into_records()))
     }
 
     /// As `upsert`, but an id that exists, or appears twice, raises AlreadyExistsError.
-    #[pyo3(signature = (records=None, *, ids=None, vectors=None, fields=None))]
+    #[pyo3(signature = (records=None, *, ids=None, vectors=None, sparse=None, fields=None))]
     fn insert(
         &self,
         py: Python<'_>,
         records: Option<&Bound<'_, PyAny>>,
         ids: Option<&Bound<'_, PyAny>>,
         vectors: Option<&Bound<'_, PyAny>>,
+        sparse: Option<&Bound<'_, PyAny>>,
         fields: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<usize> {
         let collection = self.writable()?;
-        let source = Source { records, ids, vectors, fields };
+        let source = Source { records, ids, vectors, sparse, fields };
         let batch = batch_in(py, &source, &self.schema, &self.embed)?;
         detached(py, || collection.insert(batch.into_records()))
     }
@@ -308,12 +319,15 @@ impl PyCollection {
         detached(py, || collection.len())
     }
 
-    /// The `k` records nearest to `vector`, or with the words of `text`, or both, the best first; fewer only where fewer
-    /// match.
+    /// The `k` records nearest to `vector`, or to a `sparse` one, or with the words of `text`, or several of these, the best
+    /// first; fewer only where fewer match.
     ///
     /// `vector` is an array; a text to make a vector of, with `embed`; or a dict of several vectors by name. `text` is what a
     /// person types: `gold mine` (any of the words, the more the better), `+gold -coal` (must, must not be there), `"sluice
     /// box"` or `"sluice box"~2` (together, or so far from it), `prosp*`, `mininng~` (misspelt), `title:gold`, `gold^2`.
+    ///
+    /// `sparse` is a sparse vector, as `upsert` takes it, compared by dot product; or a dict of them by name. Only records that have
+    /// a term of it are found by it, and these are exactly the best.
     ///
     /// `where` is a filter: a dict of operators, a string, or an expression of `lodedb.F`. However few or many records
     /// pass, the hits are `min(k, matches)`, at the recall of a search without it. A field that no record has is an
@@ -365,14 +379,19 @@ impl PyCollection {
     /// >>> hits = notes.search([1.0, 0.0], text="tin", fusion=lodedb.weighted(vector=0.3, text=0.7))
     /// >>> hits[0].id, hits[0].scores["vector"], hits[1].scores["text"]
     /// ('north', 0.0, 0.0)
+    /// >>> terms = db.collection("terms", sparse=["splade"])
+    /// >>> terms.upsert(ids=[1, 2], sparse=[{17: 0.5, 4711: 1.25}, {17: 1.0}])
+    /// 2
+    /// >>> terms.search(sparse={17: 1.0, 4711: 2.0})
+    /// Hits([Hit(id=1, score=3.0000), Hit(id=2, score=1.0000)])
     /// >>> notes.search([1.0, 0.0], rerank=lambda hits: [hit["year"] for hit in hits])
     /// Hits([Hit(id='north', score=1851.0000), Hit(id='east', score=1849.0000)])
     #[expect(clippy::too_many_arguments, reason = "keywords, seen from Python")]
     #[pyo3(
-        signature = (vector=None, *, text=None, k=Some(10), r#where=None, allow_unknown_fields=false, min_score=None,
+        signature = (vector=None, *, sparse=None, text=None, k=Some(10), r#where=None, allow_unknown_fields=false, min_score=None,
             group_by=None, group_size=1, using=None, recall=None, ef=None, exact=false, text_fields=None, k1=None,
             b=None, highlight=None, fusion=None, depth=None, diversity=None, rerank=None, rerank_depth=None),
-        text_signature = "($self, vector=None, *, text=None, k=10, where=None, allow_unknown_fields=False, \
+        text_signature = "($self, vector=None, *, sparse=None, text=None, k=10, where=None, allow_unknown_fields=False, \
             min_score=None, group_by=None, group_size=1, using=None, recall=None, ef=None, exact=False, \
             text_fields=None, k1=None, b=None, highlight=None, fusion=None, depth=None, diversity=None, rerank=None, \
             rerank_depth=None)"
@@ -381,6 +400,7 @@ impl PyCollection {
         &self,
         py: Python<'_>,
         vector: Option<&Bound<'_, PyAny>>,
+        sparse: Option<&Bound<'_, PyAny>>,
         text: Option<String>,
         k: Option<usize>,
         r#where: Option<&Bound<'_, PyAny>>,
@@ -410,6 +430,7 @@ impl PyCollection {
             ranking: Ranking::of(fusion, depth, diversity)?,
             options: SearchOptions { k, effort, exact, condition, min_score, grouping },
             vectors: self.vectors(vector, using)?,
+            sparse: sparse.map_or(Ok(Vec::new()), |given| query_in(given, &self.schema))?,
         };
         asked.run(py, self.collection.get()?, rerank.as_ref())
     }
@@ -429,10 +450,10 @@ impl PyCollection {
     /// ['rows']
     #[expect(clippy::too_many_arguments, reason = "keywords, seen from Python")]
     #[pyo3(
-        signature = (vector=None, *, text=None, k=Some(10), r#where=None, allow_unknown_fields=false, min_score=None,
+        signature = (vector=None, *, sparse=None, text=None, k=Some(10), r#where=None, allow_unknown_fields=false, min_score=None,
             group_by=None, group_size=1, using=None, recall=None, ef=None, exact=false, text_fields=None, k1=None,
             b=None, highlight=None, fusion=None, depth=None, diversity=None, rerank=None, rerank_depth=None),
-        text_signature = "($self, vector=None, *, text=None, k=10, where=None, allow_unknown_fields=False, \
+        text_signature = "($self, vector=None, *, sparse=None, text=None, k=10, where=None, allow_unknown_fields=False, \
             min_score=None, group_by=None, group_size=1, using=None, recall=None, ef=None, exact=False, \
             text_fields=None, k1=None, b=None, highlight=None, fusion=None, depth=None, diversity=None, rerank=None, \
             rerank_depth=None)"
@@ -441,6 +462,7 @@ impl PyCollection {
         &self,
         py: Python<'_>,
         vector: Option<&Bound<'_, PyAny>>,
+        sparse: Option<&Bound<'_, PyAny>>,
         text: Option<String>,
         k: Option<usize>,
         r#where: Option<&Bound<'_, PyAny>>,
@@ -470,6 +492,7 @@ impl PyCollection {
             ranking: Ranking::of(fusion, depth, diversity)?,
             options: SearchOptions { k, effort, exact, condition, min_score, grouping },
             vectors: self.vectors(vector, using)?,
+            sparse: sparse.map_or(Ok(Vec::new()), |given| query_in(given, &self.schema))?,
         };
         let explain = asked.explain(py, self.collection.get()?, rerank.as_ref())?;
         Ok(PyExplain::new(explain))
@@ -678,21 +701,27 @@ impl PyCollection {
         let collection = self.collection.get()?;
         let len = detached(py, || collection.len())?;
         let vectors = match self.schema.vectors() {
-            [only] if only.name() == "vector" => format!("dim={}{}", only.dim(), kind_of(only)),
+            [] => String::new(),
+            [only] if only.name() == "vector" => format!(", dim={}{}", only.dim(), kind_of(only)),
             several => {
                 let vectors = several.iter().map(|vector| {
                     let kind = kind_of(vector).replace(", ", ", '").replace('=', "': ");
                     format!("'{}': {{'dim': {}{kind}}}", vector.name(), vector.dim())
                 });
-                format!("vectors={{{}}}", vectors.collect::<Vec<_>>().join(", "))
+                format!(", vectors={{{}}}", vectors.collect::<Vec<_>>().join(", "))
             }
         };
-        let names = self.schema.text_fields().iter().map(|field| format!("'{}'", field.name()));
-        let text = match names.collect::<Vec<_>>() {
-            names if names.is_empty() => String::new(),
-            names => format!(", text=[{}]", names.join(", ")),
-        };
-        Ok(format!("Collection('{}', {vectors}{text}, len={})", collection.name(), thousands(len)))
+        let text = names_of("text", self.schema.text_fields().iter().map(TextField::name));
+        let sparse = names_of("sparse", self.schema.sparse_vectors().iter().map(String::as_str));
+        Ok(format!("Collection('{}'{vectors}{text}{sparse}, len={})", collection.name(), thousands(len)))
+    }
+}
+
+/// A keyword with a list of names, where there are any.
+fn names_of<'a>(keyword: &str, names: impl Iterator<Item = &'a str>) -> String {
+    match names.map(|name| format!("'{name}'")).collect::<Vec<_>>() {
+        names if names.is_empty() => String::new(),
+        names => format!(", {keyword}=[{}]", names.join(", ")),
     }
 }
 

@@ -112,7 +112,8 @@ impl PyDatabase {
     /// The collection `name`: created where there is none, compared with what is asked for where there is.
     ///
     /// `dim` declares one vector called "vector"; `vectors` several by name, as `{"text": 384, "image": {"dim":
-    /// 512, "metric": "dot", "dtype": "f16"}}`. With neither, the collection has to exist, and nothing else of its
+    /// 512, "metric": "dot", "dtype": "f16"}}`; `sparse` names sparse ones, such as SPLADE makes: few terms out of many, each
+    /// with a weight, compared by dot product. Without these and `text`, the collection has to exist, and nothing else of its
     /// schema can be given. `metric` is "cosine" unless said otherwise, "dot", "l2" or, for the dtype "binary",
     /// "hamming"; `dtype` is "f32", or "f16", "bf16", "i8", "binary". `id_type` fixes the kind of ids, which the
     /// first record decides otherwise. `m` (16) and `ef_construction` (128) say how dense the graph is and how
@@ -142,7 +143,7 @@ impl PyDatabase {
     /// Collection('notes', dim=384, metric='cosine', text=['title', 'code', 'body'], len=0)
     #[expect(clippy::too_many_arguments, reason = "keywords, seen from Python")]
     #[pyo3(signature = (name, dim=None, *, metric=None, dtype=None, quantization=None, vectors=None, id_type=None,
-        text=None, unindexed=None, m=None, ef_construction=None, embed=None, embed_field="text"))]
+        text=None, sparse=None, unindexed=None, m=None, ef_construction=None, embed=None, embed_field="text"))]
     fn collection(
         &self,
         py: Python<'_>,
@@ -154,6 +155,7 @@ impl PyDatabase {
         vectors: Option<&Bound<'_, PyDict>>,
         id_type: Option<&str>,
         text: Option<&Bound<'_, PyAny>>,
+        sparse: Option<Vec<String>>,
         unindexed: Option<Vec<String>>,
         m: Option<usize>,
         ef_construction: Option<usize>,
@@ -165,13 +167,14 @@ impl PyDatabase {
             dtype: dtype.map_or(Ok(Dtype::default()), parsed)?,
             quantization: quantization.map_or(Ok(Quantization::default()), parsed)?,
         };
-        let words = [metric, dtype, quantization, id_type].iter().any(Option::is_some) || text.is_some();
-        let declares = words || unindexed.is_some() || m.is_some() || ef_construction.is_some();
+        let kinds = [metric, dtype, quantization, id_type].iter().any(Option::is_some);
+        let declares = kinds || unindexed.is_some() || m.is_some() || ef_construction.is_some();
         let schema = match (dim, vectors) {
             (Some(_), Some(_)) => return Err(argument("give dim= for one vector or vectors= for several")),
+            (None, None) if text.is_some() || sparse.is_some() => Schema::named([]),
             (None, None) if declares => {
                 return Err(argument(
-                    "a schema needs dim= or vectors=; without a schema, an existing collection is opened",
+                    "a schema needs dim=, vectors=, sparse= or text=; without a schema, an existing collection is opened",
                 ));
             }
             (None, None) => return self.existing(py, name)?.with_embed(embed, embed_field),
@@ -182,6 +185,7 @@ impl PyDatabase {
         graph = m.map_or(graph, |m| graph.with_m(m));
         graph = ef_construction.map_or(graph, |ef| graph.with_ef_construction(ef));
         let mut schema = schema.graph(graph).unindexed(unindexed.unwrap_or_default());
+        schema = sparse.into_iter().flatten().fold(schema, Schema::sparse);
         if let Some(text) = text {
             schema = text_fields_in(text)?.into_iter().fold(schema, Schema::text);
         }

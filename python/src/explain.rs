@@ -2,6 +2,7 @@
 
 use lodedb::Explain;
 use lodedb::SegmentExplain;
+use lodedb::SparseExplain;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use pyo3::types::PyList;
@@ -67,6 +68,14 @@ impl PyExplain {
         PyList::new(py, segments.collect::<PyResult<Vec<_>>>()?)
     }
 
+    /// How sparse vectors were searched for, one after the other: `name`, `found` candidates, records `scored` exactly for these,
+    /// and `time` in seconds.
+    #[getter]
+    fn sparse<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        let parts = self.explain.sparse.iter().map(|sparse| sparse_out(py, sparse));
+        PyList::new(py, parts.collect::<PyResult<Vec<_>>>()?)
+    }
+
     /// How words were searched for: `found` candidates, and `time` in seconds; None where they were not.
     #[getter]
     fn words<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyDict>>> {
@@ -94,6 +103,15 @@ impl PyExplain {
     fn __repr__(&self) -> String {
         self.explain.to_string().trim_end().to_owned()
     }
+}
+
+fn sparse_out<'py>(py: Python<'py>, sparse: &SparseExplain) -> PyResult<Bound<'py, PyDict>> {
+    let dict = PyDict::new(py);
+    dict.set_item("name", &sparse.name)?;
+    dict.set_item("found", sparse.found)?;
+    dict.set_item("scored", sparse.scored)?;
+    dict.set_item("time", sparse.time.as_secs_f64())?;
+    Ok(dict)
 }
 
 fn segment_out<'py>(py: Python<'py>, segment: &SegmentExplain) -> PyResult<Bound<'py, PyDict>> {

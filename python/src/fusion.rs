@@ -44,8 +44,8 @@ pub(crate) fn rrf(k: f32) -> PyFusion {
 
 /// Scores of each part, from its worst candidate to its best mapped to 0 to 1, added up with these weights.
 ///
-/// Parts are called `vector` and `text`; where a search has several vectors, by their names. Those that are not named count
-/// 1.
+/// Parts are called `vector` and `text`; where a search has several vectors, by their names, as sparse ones always are. Those
+/// that are not named count 1.
 ///
 /// >>> lodedb.weighted(vector=0.7, text=0.3)
 /// lodedb.weighted(vector=0.7, text=0.3)

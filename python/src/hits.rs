@@ -112,7 +112,7 @@ impl PyHits {
         Ok(PyArray1::from_iter(py, hits.map(|(at, hit)| self.score(at, hit) as f32)))
     }
 
-    /// The distances: 1 - cosine, minus the dot product, the Euclidean distance, or the bits that differ; NaN for words alone.
+    /// The distances: 1 - cosine, minus the dot product, the Euclidean distance, or the bits that differ; NaN where there is none.
     #[getter]
     fn distances<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray1<f32>>> {
         Ok(PyArray1::from_iter(py, self.hits.get()?.iter().map(Hit::distance)))
@@ -233,7 +233,8 @@ impl PyHit {
     }
 
     /// What the record scores in each part of the search: `vector` and `text`, or the names of vectors where there are
-    /// several, and `rerank`. A part that did not find the record has its score as well; words that do not match have 0.
+    /// several, those of sparse ones, and `rerank`. A part that did not find the record has its score as well; words and terms
+    /// that do not match have 0.
     #[getter]
     fn scores<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let scores = PyDict::new(py);
@@ -257,7 +258,7 @@ impl PyHit {
         highlights_out(py, hit, &fields)
     }
 
-    /// How far the record's vector is from the query; smaller is nearer. With several vectors, the first; NaN for words alone.
+    /// How far the record's vector is from the query; smaller is nearer. With several vectors, the first; NaN where there is none.
     #[getter]
     fn distance(&self) -> PyResult<f32> {
         Ok(self.hit.get()?.distance())

@@ -5,7 +5,7 @@
 //! hits  scan  explain                     what reading gives
 //! search  text  fusion  rerank  options   what a search is asked for
 //! query                                   searches in batches
-//! batch  arrow  vectors  values  embed    records, tables, arrays, field values in and out
+//! batch  arrow  vectors  sparse  values  embed    records, tables, arrays, field values in and out
 //! filter                                  conditions: dicts, strings and expressions in
 //! process  turn  errors                   where work runs detached, who may write, exceptions
 //! stats  slow                             counts, and who is told of slow searches
@@ -28,6 +28,7 @@ mod rerank;
 mod scan;
 mod search;
 mod slow;
+mod sparse;
 mod stats;
 mod text;
 mod transaction;

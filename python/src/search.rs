@@ -1,4 +1,4 @@
-//! One search: its vectors, its words, and how one ranking is made of them.
+//! One search: its vectors, sparse ones too, its words, and how one ranking is made of them.
 
 use crate::errors::argument;
 use crate::fusion::fusion_in;
@@ -12,6 +12,7 @@ use lodedb::Collection;
 use lodedb::Explain;
 use lodedb::Fusion;
 use lodedb::Search;
+use lodedb::SparseVector;
 use lodedb::Vector;
 use pyo3::prelude::*;
 
@@ -45,6 +46,8 @@ impl Ranking {
 pub(crate) struct Asked<'a> {
     /// Vectors by the names of those that they are compared with.
     pub(crate) vectors: Vec<(&'a str, Vector)>,
+    /// Sparse vectors by the names of those that they are compared with.
+    pub(crate) sparse: Vec<(String, SparseVector)>,
     pub(crate) words: Option<Words>,
     pub(crate) ranking: Ranking,
     pub(crate) options: SearchOptions,
@@ -79,10 +82,10 @@ impl Asked<'_> {
 
     /// The same, with as many hits as `rerank` needs, once no option is without effect.
     fn checked(mut self, rerank: Option<&Rerank<'_, '_>>) -> PyResult<Self> {
-        let parts = self.vectors.len() + usize::from(self.words.is_some());
-        let looks_twice = parts > 1
-            || self.ranking.diversity.is_some()
-            || (self.words.is_some() && self.options.grouping.is_some());
+        let others = self.sparse.len() + usize::from(self.words.is_some());
+        let parts = self.vectors.len() + others;
+        let looks_twice =
+            parts > 1 || self.ranking.diversity.is_some() || (others > 0 && self.options.grouping.is_some());
         if parts == 1 && self.ranking.fusion.is_some() {
             return Err(argument("fusion= makes one ranking of several parts, and this search has one"));
         }
@@ -106,6 +109,8 @@ impl Asked<'_> {
         let search = self.ranking.begin(self.options.begin(search));
         let named = |search: Search, (name, vector)| search.named_vector(name, vector);
         let search = self.vectors.into_iter().fold(search, named);
+        let sparse = |search: Search, (name, vector)| search.sparse(name, vector);
+        let search = self.sparse.into_iter().fold(search, sparse);
         match self.words {
             Some(words) => words.begin(search),
             None => Ok(search),

@@ -243,31 +243,35 @@ impl PyTransactionCollection {
     }
 
     /// As `Collection.upsert`.
-    #[pyo3(signature = (records=None, *, ids=None, vectors=None, fields=None))]
+    #[pyo3(signature = (records=None, *, ids=None, vectors=None, sparse=None, fields=None))]
     fn upsert(
         &self,
         py: Python<'_>,
         records: Option<&Bound<'_, PyAny>>,
         ids: Option<&Bound<'_, PyAny>>,
         vectors: Option<&Bound<'_, PyAny>>,
+        sparse: Option<&Bound<'_, PyAny>>,
         fields: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<usize> {
-        let batch = batch_in(py, &Source { records, ids, vectors, fields }, &self.schema, &Embed::None)?;
+        let batch =
+            batch_in(py, &Source { records, ids, vectors, sparse, fields }, &self.schema, &Embed::None)?;
         let name = self.name.clone();
         within(py, &self.state, move |tx| tx.collection(&name)?.upsert(batch.into_records()))
     }
 
     /// As `Collection.insert`.
-    #[pyo3(signature = (records=None, *, ids=None, vectors=None, fields=None))]
+    #[pyo3(signature = (records=None, *, ids=None, vectors=None, sparse=None, fields=None))]
     fn insert(
         &self,
         py: Python<'_>,
         records: Option<&Bound<'_, PyAny>>,
         ids: Option<&Bound<'_, PyAny>>,
         vectors: Option<&Bound<'_, PyAny>>,
+        sparse: Option<&Bound<'_, PyAny>>,
         fields: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<usize> {
-        let batch = batch_in(py, &Source { records, ids, vectors, fields }, &self.schema, &Embed::None)?;
+        let batch =
+            batch_in(py, &Source { records, ids, vectors, sparse, fields }, &self.schema, &Embed::None)?;
         let name = self.name.clone();
         within(py, &self.state, move |tx| tx.collection(&name)?.insert(batch.into_records()))
     }

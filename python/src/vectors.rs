@@ -112,7 +112,8 @@ fn shape_text(shape: &[usize]) -> String {
     format!("({}{})", sizes.join(", "), if shape.len() == 1 { "," } else { "" })
 }
 
-fn array_of<'py>(object: &Bound<'py, PyAny>, name: &str) -> PyResult<Bound<'py, PyUntypedArray>> {
+/// An array of what is in `object`, which is about the vector `name`.
+pub(crate) fn array_of<'py>(object: &Bound<'py, PyAny>, name: &str) -> PyResult<Bound<'py, PyUntypedArray>> {
     if let Ok(array) = object.cast::<PyUntypedArray>() {
         return Ok(array.clone());
     }
@@ -162,7 +163,7 @@ fn read(
 }
 
 /// The elements of `array` as `dtype`, in C order.
-fn copied<T: Element + Copy>(array: &Bound<'_, PyUntypedArray>, dtype: &str) -> PyResult<Vec<T>> {
+pub(crate) fn copied<T: Element + Copy>(array: &Bound<'_, PyUntypedArray>, dtype: &str) -> PyResult<Vec<T>> {
     let py = array.py();
     if let Ok(typed) = array.cast::<PyArrayDyn<T>>()
         && typed.is_c_contiguous()

@@ -287,7 +287,7 @@ def test_a_schema_is_not_passed_over(db: lodedb.Database) -> None:
         {"ef_construction": 64},
     ]
     for option in options:
-        with pytest.raises(lodedb.ArgumentError, match="needs dim= or vectors="):
+        with pytest.raises(lodedb.ArgumentError, match="needs dim=, vectors=, sparse= or text="):
             db.collection("docs", **option)
     assert len(db.collection("docs")) == 0
 

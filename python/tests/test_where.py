@@ -329,5 +329,5 @@ def test_unindexed_fields_are_filtered_all_the_same(path: Path) -> None:
             db.collection("docs", dim=1, unindexed=["blob"])
         with pytest.raises(TypeError):
             db.collection("docs", dim=1, unindexed="blob")
-        with pytest.raises(lodedb.ArgumentError, match="needs dim= or vectors="):
+        with pytest.raises(lodedb.ArgumentError, match="needs dim=, vectors=, sparse= or text="):
             db.collection("docs", unindexed=["blob"])

@@ -296,7 +296,7 @@ def test_words_are_found_after_every_write(tmp_path: Path) -> None:
 
 
 WRONG: list[tuple[type[Exception], str, dict[str, Any]]] = [
-    (lodedb.ArgumentError, "the search has none, and no text", {}),
+    (lodedb.ArgumentError, "the search has none, no sparse one, and no text", {}),
     (TypeError, "text", {"text": 7}),
     (TypeError, "search for words by text=", {"vector": "gold"}),
     (lodedb.ArgumentError, "'abstract' is not searched for words; the text fields are title, body", {"text": "gold", "text_fields": ["abstract"]}),
@@ -361,8 +361,9 @@ def test_declarations_that_make_no_sense() -> None:
     for error, message, text in wrong:
         with pytest.raises(error, match=message):
             db.collection("docs", dim=1, text=text)
-    with pytest.raises(lodedb.ArgumentError, match="a schema needs dim= or vectors="):
-        db.collection("docs", text=["title"])
+    words = db.collection("words", text=["title"])
+    words.upsert({"id": 1, "title": "Gold"})
+    assert words.search(text="gold").ids == [1], "words need no vector"
     plain = db.collection("plain", dim=1)
     with pytest.raises(lodedb.ArgumentError, match="the collection has no text fields"):
         plain.search(text="gold")

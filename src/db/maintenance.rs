@@ -172,7 +172,7 @@ pub(super) fn work(inner: &Inner) -> Result<()> {
 
 /// The sealed segments of `set` that should be merged now.
 fn due(set: &SegmentSet) -> Option<Vec<LiveSegment>> {
-    let (graphs, flat): (Vec<_>, Vec<_>) = set.sealed.iter().partition(|live| live.segment.has_graph());
+    let (graphs, flat): (Vec<_>, Vec<_>) = set.sealed.iter().partition(|live| live.segment.is_built());
     let row_bytes: usize = set.schema.vectors().iter().map(|vector| vector.ty().row_bytes()).sum();
     let mut records: usize = flat.iter().map(|live| live.live()).sum();
     if records >= FLAT_RECORDS || (records >= GRAPH_MIN_RECORDS && records * row_bytes >= FLAT_BYTES) {
@@ -315,7 +315,7 @@ pub(super) fn optimize(
 fn all_unless_one(set: &SegmentSet) -> Option<Vec<LiveSegment>> {
     let is_one = match set.sealed.as_slice() {
         [] => true,
-        [one] => one.dead.is_empty() && (one.segment.has_graph() || one.live() < GRAPH_MIN_RECORDS),
+        [one] => one.dead.is_empty() && (one.segment.is_built() || one.live() < GRAPH_MIN_RECORDS),
         _ => false,
     };
     (!is_one).then(|| set.sealed.clone())

@@ -1,6 +1,6 @@
 //! [`Combined`]: searches of several parts, or with words, or that look at their candidates twice.
 //!
-//! Each part (a vector, the words) gives its best candidates; [`Fusion`](super::Fusion) makes one ranking of them; then they
+//! Each part (a vector, a sparse one, the words) gives its best candidates; [`Fusion`](super::Fusion) makes one ranking of them; then they
 //! are grouped, thinned out by likeness, cut to `k`. What a hit scores in the parts that did not find it is looked up at the
 //! end, for the hits alone.
 
@@ -9,9 +9,11 @@ use super::Search;
 use super::View;
 use super::diversity::diverse;
 use super::execute::Execution;
+use super::explain::SparseExplain;
 use super::explain::Step;
 use super::explain::WordsExplain;
 use super::hit::Extra;
+use super::sparse::SparsePart;
 use super::top::Found;
 use super::words;
 use super::words::WordsRequest;
@@ -38,6 +40,7 @@ const MORE: usize = 4;
 #[derive(Default)]
 pub(super) struct Trace {
     pub(super) steps: Vec<Step>,
+    pub(super) sparse: Vec<SparseExplain>,
     pub(super) words: Option<WordsExplain>,
 }
 
@@ -48,6 +51,7 @@ pub(super) struct Combined<'s, 'v> {
     pub(super) execution: &'s Execution<'v>,
     /// The vectors and the names of their parts.
     pub(super) vectors: Vec<(String, VectorQuery<'s>)>,
+    pub(super) sparse: Vec<SparsePart<'s>>,
     pub(super) words: Option<&'s WordsRequest>,
 }
 
@@ -101,7 +105,7 @@ impl Combined<'_, '_> {
     }
 
     fn depth(&self, matches: usize) -> usize {
-        let parts = self.vectors.len() + usize::from(self.words.is_some());
+        let parts = self.vectors.len() + self.sparse.len() + usize::from(self.words.is_some());
         let looks_twice = parts > 1 || self.search.diversity.is_some() || self.search.grouping().is_some();
         match (self.search.limit(), self.search.depth) {
             (None, _) => matches.max(1),
@@ -130,6 +134,9 @@ impl Combined<'_, '_> {
             }
             rankings.push(ranking);
         }
+        for sparse in &self.sparse {
+            rankings.push(self.sparse_ranking(sparse, depth, trace.as_deref_mut())?);
+        }
         if let Some(prepared) = prepared {
             let started = Instant::now();
             let (passing, segments) = (&self.execution.passing, self.execution.segments.len());
@@ -145,10 +152,30 @@ impl Combined<'_, '_> {
         Ok(self.fused(&names, &rankings))
     }
 
+    /// The candidates of a sparse vector.
+    fn sparse_ranking(
+        &self,
+        sparse: &SparsePart<'_>,
+        depth: usize,
+        trace: Option<&mut Trace>,
+    ) -> Result<Vec<Found>> {
+        let started = Instant::now();
+        let found = match self.search.limit() {
+            Some(_) => sparse.best(self.execution, depth)?,
+            None => sparse.all(self.execution, self.search.least_score().unwrap_or(0.0))?,
+        };
+        if let Some(trace) = trace {
+            let (name, time) = (sparse.name.to_owned(), started.elapsed());
+            trace.sparse.push(SparseExplain { name, found: found.ranking.len(), scored: found.scored, time });
+        }
+        Ok(found.ranking)
+    }
+
     /// The names of the parts.
     fn names(&self) -> Vec<String> {
         let vectors = self.vectors.iter().map(|(name, _)| name.clone());
-        vectors.chain(self.words.map(|_| WORDS.to_owned())).collect()
+        let sparse = self.sparse.iter().map(|sparse| sparse.name.to_owned());
+        vectors.chain(sparse).chain(self.words.map(|_| WORDS.to_owned())).collect()
     }
 
     fn fused(&self, names: &[String], rankings: &[Vec<Found>]) -> Vec<Candidate> {
@@ -189,7 +216,7 @@ impl Combined<'_, '_> {
         Ok(taken.into_iter().filter_map(|at| candidates[at].take()).collect())
     }
 
-    /// Looks up what the candidates score in the parts that did not find them; 0 for words that do not match.
+    /// Looks up what the candidates score in the parts that did not find them; 0 for words and terms that do not match.
     fn complete(&self, prepared: Option<&Prepared<'_>>, candidates: &mut [Candidate]) -> Result<()> {
         for (part, (_, query)) in self.vectors.iter().enumerate() {
             let metric = self.view.set.schema.vectors()[query.vector].ty().metric;
@@ -202,8 +229,14 @@ impl Combined<'_, '_> {
                 })?;
             }
         }
+        for (part, sparse) in (self.vectors.len()..).zip(&self.sparse) {
+            for candidate in candidates.iter_mut().filter(|candidate| candidate.parts[part].is_none()) {
+                let live = self.execution.segments[candidate.found.segment as usize];
+                candidate.parts[part] = Some(sparse.score(live, candidate.found.slot)?);
+            }
+        }
         let Some(prepared) = prepared else { return Ok(()) };
-        let part = self.vectors.len();
+        let part = self.vectors.len() + self.sparse.len();
         for (place, live) in (0..).zip(&self.execution.segments) {
             let missing = |candidate: &&mut Candidate| {
                 candidate.found.segment == place && candidate.parts[part].is_none()

@@ -27,6 +27,8 @@ pub struct Explain {
     pub filter: Option<String>,
     /// The segments, in the order in which vectors were searched for in them; those without a match were not.
     pub segments: Vec<SegmentExplain>,
+    /// How sparse vectors were searched for, in their order.
+    pub sparse: Vec<SparseExplain>,
     /// How words were searched for, where they were.
     pub words: Option<WordsExplain>,
     /// Time to evaluate the filter. Answers to the latest filters are kept, so that a repeated one takes none.
@@ -54,6 +56,20 @@ pub struct SegmentExplain {
     /// Number of codes or rows scored where the filter had a say; 0 where the graph was followed without one.
     pub scored: usize,
     /// Time to search it.
+    pub time: Duration,
+}
+
+/// How a sparse vector was searched for.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct SparseExplain {
+    /// Its name.
+    pub name: String,
+    /// Number of records that were found as candidates.
+    pub found: usize,
+    /// Number of records that were scored exactly, because their bounds are high enough.
+    pub scored: usize,
+    /// Time to find the candidates.
     pub time: Duration,
 }
 
@@ -114,7 +130,17 @@ impl Explain {
         }
         let filter = condition.filter.as_ref().map(ToString::to_string);
         let (records, matches) = (view.set.live(), execution.matches());
-        Ok(Self { hits, records, matches, filter, segments, words: trace.words, filter_time, time })
+        Ok(Self {
+            hits,
+            records,
+            matches,
+            filter,
+            segments,
+            sparse: trace.sparse,
+            words: trace.words,
+            filter_time,
+            time,
+        })
     }
 }
 
@@ -135,6 +161,10 @@ impl fmt::Display for Explain {
         if let Some(filter) = &self.filter {
             let (matches, records, time) = (self.matches, self.records, self.filter_time);
             writeln!(f, "├─ filter {filter}: {matches} of {records} records pass, {time:?}")?;
+        }
+        for sparse in &self.sparse {
+            let SparseExplain { name, found, scored, time } = sparse;
+            writeln!(f, "├─ {name}: {found} candidates, {scored} scored, {time:?}")?;
         }
         if let Some(words) = &self.words {
             writeln!(f, "├─ words: {} candidates, {:?}", words.found, words.time)?;

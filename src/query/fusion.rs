@@ -34,7 +34,8 @@ pub enum Fusion {
     Distribution(Weights),
 }
 
-/// How much each part of a search counts: by the names `vector` and `text`, or, where there are several vectors, by theirs.
+/// How much each part of a search counts: by the names `vector` and `text`, or, where there are several vectors, by theirs; and by
+/// the names of sparse vectors.
 /// Parts that are not named count 1.
 pub type Weights = Vec<(String, f32)>;
 

@@ -56,7 +56,8 @@ impl Hit {
     }
 
     /// What the record scores in each part of the search: `vector` and `text`, or the names of vectors where there are
-    /// several. A part that did not find the record has its score as well; words that do not match have 0.
+    /// several, and those of sparse ones. A part that did not find the record has its score as well; words and terms that do
+    /// not match have 0.
     #[must_use]
     pub fn scores(&self) -> Vec<(&str, f32)> {
         match &self.extra {
@@ -72,7 +73,7 @@ impl Hit {
         self.extra.as_ref().map_or(&[], |extra| extra.highlights.as_slice())
     }
 
-    /// How far the record's vector is from the query; smaller is nearer. With several vectors, the first; NaN for words alone.
+    /// How far the record's vector is from the query; smaller is nearer. With several vectors, the first; NaN where there is none.
     #[must_use]
     pub fn distance(&self) -> f32 {
         self.distance

@@ -1,9 +1,10 @@
-//! What a [`Search`] asks beside one vector: words, several parts, unlike hits.
+//! What a [`Search`] asks beside one vector: words, sparse vectors, several parts, unlike hits.
 
 use super::Search;
 use super::fusion::Fusion;
 use super::words::WordsQuery;
 use crate::error::Result;
+use crate::sparse::SparseVector;
 use crate::text::Bm25;
 use crate::text::Highlight;
 use crate::text::TextQuery;
@@ -67,6 +68,30 @@ impl Search {
     pub fn bm25(mut self, k1: f32, b: f32) -> Result<Self> {
         self.words.get_or_insert_default().bm25 = Bm25::new(k1, b)?;
         Ok(self)
+    }
+
+    /// A sparse vector to be compared by dot product with those called `name`: alone, or beside vectors and words. Several may
+    /// be given, one of a name. Only records that have a term of it are found by it; these are exactly the best.
+    ///
+    /// ```
+    /// use lodedb::{Database, Fusion, Record, Schema};
+    ///
+    /// let db = Database::open(":memory:")?;
+    /// let docs = db.collection("docs", Schema::new(2).sparse("splade"))?;
+    /// docs.upsert([
+    ///     Record::new(1).vector([1.0, 0.0]).sparse("splade", [(17, 0.5), (4711, 1.25)]),
+    ///     Record::new(2).vector([0.0, 1.0]).sparse("splade", [(17, 1.0)]),
+    /// ])?;
+    /// let both = docs.search().vector([0.0, 1.0]).sparse("splade", [(4711, 2.0)]);
+    /// let hits = both.fusion(Fusion::Weighted(vec![("splade".into(), 2.0)])).run()?;
+    /// assert_eq!(hits[0].scores(), [("vector", 0.0), ("splade", 2.5)]);
+    /// # Ok::<(), lodedb::Error>(())
+    /// ```
+    pub fn sparse(mut self, name: impl Into<String>, vector: impl Into<SparseVector>) -> Self {
+        let name = name.into();
+        self.sparse.retain(|(other, _)| *other != name);
+        self.sparse.push((name, vector.into()));
+        self
     }
 
     /// How the rankings of several parts become one. Default: [`Fusion::ReciprocalRank`] with 60. A hit's score is the fused

@@ -21,6 +21,7 @@ mod monitor;
 mod ordered;
 mod scan;
 mod search;
+mod sparse;
 #[cfg(test)]
 mod tests;
 mod top;
@@ -28,6 +29,7 @@ mod words;
 
 pub use explain::Explain;
 pub use explain::SegmentExplain;
+pub use explain::SparseExplain;
 pub use explain::WordsExplain;
 pub(crate) use facets::facets;
 pub use fusion::Fusion;

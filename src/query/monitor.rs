@@ -45,7 +45,7 @@ pub struct SlowSearch {
     pub hits: usize,
     /// Number of hits that were asked for; `None` for all with at least a score.
     pub k: Option<usize>,
-    /// Number of vectors it looked for.
+    /// Number of vectors it looked for, sparse ones included.
     pub vectors: usize,
     /// The words it looked for, as text, where it did.
     pub text: Option<String>,

@@ -13,6 +13,7 @@ use super::matching::Condition;
 use super::matching::check_field;
 use super::monitor::SlowSearch;
 use super::monitor::Watch;
+use super::sparse::SparsePart;
 use super::words::WordsRequest;
 use super::words::text_field;
 use crate::error::Error;
@@ -22,6 +23,7 @@ use crate::segment::Effort;
 use crate::segment::Limits;
 use crate::segment::Vector;
 use crate::segment::VectorQuery;
+use crate::sparse::SparseVector;
 use crate::text::Highlight;
 use crate::vector::ExactScorer;
 use rayon::prelude::*;
@@ -37,7 +39,8 @@ const DEFAULT_RECALL: f32 = 0.98;
 /// Recalls that can be asked for.
 const RECALLS: RangeInclusive<f32> = 0.5..=0.999;
 
-/// A search for the records nearest to a vector, or with certain words, or both, put together call by call.
+/// A search for the records nearest to a vector, or to a sparse one, or with certain words, or several of these, put together call
+/// by call.
 ///
 /// It reads the collection as it was when the search was begun. Beside the hits it keeps in memory what it needs to
 /// remember visited records (an eighth of a byte for each in the largest segment, kept for the next search of the
@@ -59,6 +62,8 @@ pub struct Search {
     view: Result<View, Arc<Error>>,
     /// Vectors with the names of those they are compared with.
     vectors: Vec<(Option<String>, Vector)>,
+    /// Sparse vectors with the names of those they are compared with.
+    pub(super) sparse: Vec<(String, SparseVector)>,
     pub(super) words: Option<WordsRequest>,
     /// `None` for all with at least the least score.
     k: Option<usize>,
@@ -79,6 +84,7 @@ impl Search {
         Self {
             view: view.map_err(Arc::new),
             vectors: Vec::new(),
+            sparse: Vec::new(),
             words: None,
             k: Some(DEFAULT_K),
             effort,
@@ -212,7 +218,7 @@ impl Search {
     /// Runs the search; the best hit comes first.
     ///
     /// # Errors
-    /// `InvalidOption` without a vector and words, for `k` or `ef` of 0, for a recall out of range and for words where there are
+    /// `InvalidOption` without a vector, a sparse one and words, for `k` or `ef` of 0, for a recall out of range and for words where there are
     /// no text fields, `TooLarge` beyond the limits, `DimensionMismatch` and `InvalidVector` for a vector that does not fit
     /// the schema, `Schema` for a name that it does not have, `Filter` for a filter that can't be or names a field that no record
     /// has, `Corrupt` where the file is damaged, `Closed` and `CollectionNotFound` where there is nothing to search.
@@ -248,21 +254,23 @@ impl Search {
         let places = self.vectors.iter().map(|(name, _)| view.set.schema.searched_vector(name.as_deref()));
         let places: Vec<usize> = places.collect::<Result<_>>()?;
         let execution = Execution::new(view, places.first().copied().unwrap_or(0), &self.condition)?;
-        if let (&[place], None, None) = (&places[..], &self.words, self.diversity) {
+        if let (&[place], [], None, None) = (&places[..], &self.sparse[..], &self.words, self.diversity) {
             let mut query = self.prepare(view, place, &self.vectors[0].1)?;
             return execution.hits(view, &mut query, self, trace.map(|trace| &mut trace.steps));
         }
         let names = self.part_names(view, &places);
         self.fusion.check(&names)?;
+        let sparse = self.sparse.iter().map(|sparse| SparsePart::of(&view.set.schema, sparse));
+        let sparse = sparse.collect::<Result<_>>()?;
         let mut vectors = Vec::with_capacity(places.len());
         for ((name, place), (_, vector)) in names.into_iter().zip(&places).zip(&self.vectors) {
             vectors.push((name, self.prepare(view, *place, vector)?));
         }
         let words = self.words.as_ref();
-        Combined { view, search: self, execution: &execution, vectors, words }.run(trace)
+        Combined { view, search: self, execution: &execution, vectors, sparse, words }.run(trace)
     }
 
-    /// What the parts are called: a single vector `vector`, several by their names, words `text`.
+    /// What the parts are called: a single vector `vector`, several and sparse ones by their names, words `text`.
     fn part_names(&self, view: &View, places: &[usize]) -> Vec<String> {
         let vectors = places.iter().map(|place| match (places, view.set.schema.vectors()[*place].name()) {
             ([_], _) => "vector".to_owned(),
@@ -270,7 +278,8 @@ impl Search {
             (_, WORDS) if self.words.is_some() => "text_vector".to_owned(),
             (_, name) => name.to_owned(),
         });
-        vectors.chain(self.words.as_ref().map(|_| WORDS.to_owned())).collect()
+        let sparse = self.sparse.iter().map(|(name, _)| name.clone());
+        vectors.chain(sparse).chain(self.words.as_ref().map(|_| WORDS.to_owned())).collect()
     }
 
     /// Runs the search for each of `vectors` in place of the one given to it, on all threads of the current rayon pool.
@@ -340,9 +349,9 @@ impl Search {
     /// The view, where all settings make sense for it.
     fn checked(&self) -> Result<&View> {
         let view = self.view.as_ref().map_err(|error| again(error))?;
-        let parts = self.vectors.len() + usize::from(self.words.is_some());
+        let parts = self.vectors.len() + self.sparse.len() + usize::from(self.words.is_some());
         if parts == 0 {
-            let problem = "the search has none, and no text".into();
+            let problem = "the search has none, no sparse one, and no text".into();
             return Err(Error::InvalidOption { name: "vector", problem });
         }
         if parts > 1 && self.k.is_none() {
@@ -352,6 +361,14 @@ impl Search {
         if self.diversity.is_some() && self.k.is_none() {
             let problem = "it chooses among hits, and a search for all of them leaves no choice".into();
             return Err(Error::InvalidOption { name: "diversity", problem });
+        }
+        if self.diversity.is_some() && view.set.schema.vectors().is_empty() {
+            let problem = "it compares vectors, and the records have none that are not sparse".into();
+            return Err(Error::InvalidOption { name: "diversity", problem });
+        }
+        for (name, vector) in &self.sparse {
+            let what = format!("number of terms of sparse vector '{name}'");
+            Limits::check(what, vector.len(), view.limits.sparse_terms)?;
         }
         self.check_settings(&view.limits)?;
         self.condition.check(view)?;
@@ -375,8 +392,10 @@ impl Search {
     /// The view, and the place in its schema of the vector that is meant, for a call with vectors of its own.
     fn checked_vectors(&self, call: &'static str) -> Result<(&View, usize)> {
         let view = self.view.as_ref().map_err(|error| again(error))?;
-        if self.words.is_some() || self.vectors.len() > 1 || self.diversity.is_some() {
-            let problem = "words, several vectors and diversity are for single searches".into();
+        let other_parts = self.words.is_some() || !self.sparse.is_empty();
+        if other_parts || self.vectors.len() > 1 || self.diversity.is_some() {
+            let problem =
+                "words, sparse vectors, several vectors and diversity are for single searches".into();
             return Err(Error::InvalidOption { name: call, problem });
         }
         let name = self.vectors.first().and_then(|(name, _)| name.as_deref());
@@ -397,7 +416,7 @@ impl Search {
             hits,
             k: self.k,
             // A search for many vectors runs once for each.
-            vectors: self.vectors.len().max(usize::from(self.words.is_none())),
+            vectors: (self.vectors.len() + self.sparse.len()).max(usize::from(self.words.is_none())),
             text: self.words.as_ref().map(WordsRequest::as_text),
             filter: self.condition.filter.as_ref().map(ToString::to_string),
         }

@@ -4,6 +4,7 @@
 //! they touch all of them soon. On a thread of its own it takes a few hundredths of a second for 100 MB, and rows come
 //! first, because codes and graph may be traversed before they are verified.
 
+use super::ByteTable;
 use super::LiveSegment;
 use super::part::Part;
 use super::row_codes::RowCodes;
@@ -38,6 +39,8 @@ impl VerifyAhead {
                 }
             }
             ordered[1].push(live.segment.ids.part());
+            ordered[2].extend(live.segment.sparse().iter().map(ByteTable::part));
+            ordered[2].extend(live.segment.sparse_indexes.sealed());
         }
         let bytes: u64 = ordered.iter().flatten().map(|part| part.len() as u64).sum();
         let most = memory::limit().unwrap_or(u64::MAX) / MEMORY_PART;

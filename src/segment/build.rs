@@ -1,13 +1,17 @@
 //! [`SegmentBuilder`]: records, checked one by one, become a small segment in memory.
 
+use super::ByteTable;
 use super::FieldTable;
 use super::IdRef;
 use super::IdTable;
+use super::Indexes;
 use super::Limits;
 use super::Record;
 use super::RowStore;
+use super::SPARSE_PART;
 use super::Schema;
 use super::Segment;
+use super::SegmentParts;
 use super::Target;
 use super::VectorPart;
 use super::check_name;
@@ -21,6 +25,8 @@ use crate::ids::RecordId;
 use crate::metadata;
 use crate::metadata::Fields;
 use crate::metadata::Value;
+use crate::sparse;
+use crate::sparse::SparseVector;
 use crate::vector::Metric;
 use std::collections::BTreeMap;
 use std::collections::HashMap;
@@ -44,7 +50,17 @@ struct Encoded {
     id: RecordId,
     /// Stored row and inverse norm of each vector.
     rows: Vec<(Vec<u8>, f32)>,
+    /// Stored row of each sparse vector.
+    sparse: Vec<Vec<u8>>,
     fields: Vec<u8>,
+}
+
+impl Encoded {
+    /// Bytes of vectors and fields.
+    fn bytes(&self) -> usize {
+        let rows: usize = self.rows.iter().map(|(row, _)| row.len()).sum();
+        rows + self.sparse.iter().map(Vec::len).sum::<usize>() + self.fields.len()
+    }
 }
 
 impl<'a> SegmentBuilder<'a> {
@@ -72,7 +88,7 @@ impl<'a> SegmentBuilder<'a> {
     pub(crate) fn add(&mut self, record: Record) -> Result<()> {
         check_id(record.id(), self.kind, self.limits)?;
         let encoded = self.encode(record)?;
-        self.bytes += encoded.rows.iter().map(|(row, _)| row.len()).sum::<usize>() + encoded.fields.len();
+        self.bytes += encoded.bytes();
         self.added += 1;
         Limits::check("number of records in a batch", self.added, self.limits.batch_records)?;
         Limits::check("bytes of a batch", self.bytes, self.limits.batch_bytes)?;
@@ -88,7 +104,7 @@ impl<'a> SegmentBuilder<'a> {
     }
 
     fn encode(&self, record: Record) -> Result<Encoded> {
-        let (id, vectors, fields) = record.into_parts();
+        let (id, vectors, sparse, fields) = record.into_parts();
         let fields = self.encode_fields(&id, &fields)?;
         for (name, _) in &vectors {
             self.schema.vector_index(name)?;
@@ -103,7 +119,22 @@ impl<'a> SegmentBuilder<'a> {
             let norm = given.encode(vector.name(), vector.ty(), &mut row)?;
             rows.push((row, norm));
         }
-        Ok(Encoded { id, rows, fields })
+        Ok(Encoded { id, rows, sparse: self.encode_sparse(&sparse)?, fields })
+    }
+
+    /// The rows of the sparse vectors; no bytes for one that is not given.
+    fn encode_sparse(&self, given: &[(String, SparseVector)]) -> Result<Vec<Vec<u8>>> {
+        given.iter().try_for_each(|(name, _)| self.schema.sparse_index(name).map(drop))?;
+        let row = |name: &String| {
+            let mut out = ByteWriter::new();
+            if let Some((_, vector)) = given.iter().find(|(other, _)| other == name) {
+                let what = format!("number of terms of sparse vector '{name}'");
+                Limits::check(what, vector.len(), self.limits.sparse_terms)?;
+                sparse::encode(&vector.sorted(name)?, &mut out);
+            }
+            Ok(out.finish())
+        };
+        self.schema.sparse_vectors().iter().map(row).collect()
     }
 
     fn encode_fields(&self, id: &RecordId, fields: &Fields) -> Result<Vec<u8>> {
@@ -139,7 +170,13 @@ impl<'a> SegmentBuilder<'a> {
         let fields =
             FieldTable::write(&target, self.records.iter().map(|record| Ok(record.fields.as_slice())))?;
         let vectors = (0..self.schema.vectors().len()).map(|v| self.rows(v)).collect::<Result<_>>()?;
-        Ok(Some(Segment::new(self.schema.clone(), len as u32, ids, fields, (None, Vec::new()), vectors)))
+        let tables = (0..self.schema.sparse_vectors().len()).map(|place| {
+            let rows = self.records.iter().map(|record| Ok(record.sparse[place].as_slice()));
+            ByteTable::write(&target, SPARSE_PART, rows)
+        });
+        let sparse = tables.collect::<Result<_>>()?;
+        let parts = SegmentParts { ids, fields, vectors, sparse, indexes: Indexes::default() };
+        Ok(Some(Segment::new(self.schema.clone(), len as u32, parts)))
     }
 
     fn rows(&self, vector: usize) -> Result<VectorPart> {
@@ -177,6 +214,9 @@ fn check_field_name(name: &str, schema: &Schema, limits: &Limits) -> Result<()> 
     check_name("field", name, limits)?;
     if schema.vectors().iter().any(|vector| vector.name() == name) {
         return Err(Error::Schema { problem: format!("the field '{name}' has the name of a vector") });
+    }
+    if schema.sparse_vectors().iter().any(|vector| vector == name) {
+        return Err(Error::Schema { problem: format!("the field '{name}' has the name of a sparse vector") });
     }
     Ok(())
 }

@@ -2,13 +2,17 @@
 //!
 //! Parts are named by the place of their extent in the manifest's list of extents.
 
+use super::ByteTable;
 use super::ExtentList;
 use super::FieldTable;
 use super::IdTable;
+use super::Indexes;
 use super::LiveSegment;
 use super::RowStore;
+use super::SPARSE_PART;
 use super::Schema;
 use super::Segment;
+use super::SegmentParts;
 use super::VectorIndex;
 use super::VectorPart;
 use super::calibration::Calibration;
@@ -39,6 +43,9 @@ pub(crate) struct SegmentEntry {
     field_index: Option<Place>,
     texts: Vec<Place>,
     vectors: Vec<VectorEntry>,
+    /// Rows of each sparse vector.
+    sparse: Vec<Place>,
+    sparse_indexes: Vec<Place>,
     dead: Option<Place>,
 }
 
@@ -72,7 +79,10 @@ impl SegmentEntry {
         let segment = &live.segment;
         let (ids, fields) = (extents.place(segment.ids.part())?, extents.place(segment.fields.part())?);
         let field_index = segment.filters.part().map(|part| extents.place(part)).transpose()?;
-        let texts = segment.texts.parts().iter().map(|part| extents.place(part)).collect::<Result<_>>()?;
+        let texts = places(segment.texts.sealed(), extents)?;
+        let sparse = segment.sparse.iter().map(|table| extents.place(table.part()));
+        let sparse = sparse.collect::<Result<_>>()?;
+        let sparse_indexes = places(segment.sparse_indexes.sealed(), extents)?;
         let vectors = segment.vectors().iter().map(|vector| VectorEntry::describe(vector, extents));
         Ok(Self {
             len: segment.len(),
@@ -81,6 +91,8 @@ impl SegmentEntry {
             field_index,
             texts,
             vectors: vectors.collect::<Result<_>>()?,
+            sparse,
+            sparse_indexes,
             dead: live.dead_part.as_ref().map(|part| extents.place(part)).transpose()?,
         })
     }
@@ -93,24 +105,45 @@ impl SegmentEntry {
         let len = self.len as usize;
         let vectors = self.vectors.iter().zip(schema.vectors());
         let vectors = vectors.map(|(entry, schema)| entry.open(*schema.ty(), len, file));
-        if !self.texts.is_empty() && self.texts.len() != schema.text_fields().len() {
-            return Err(Error::corrupt("catalog", 0, "a segment has other text fields than its schema"));
+        let indexes = self.open_indexes(schema, file)?;
+        if self.sparse.len() != schema.sparse_vectors().len() {
+            return Err(Error::corrupt("catalog", 0, "a segment has other sparse vectors than its schema"));
         }
-        let index = self.field_index.map(|place| file.part("field index", place)).transpose()?;
-        let texts = self.texts.iter().map(|place| file.part("words", *place)).collect::<Result<_>>()?;
-        let segment = Segment::new(
-            schema.clone(),
-            self.len,
-            IdTable::open(file.part("ids", self.ids)?, len)?,
-            FieldTable::open(file.part("fields", self.fields)?, len)?,
-            (index, texts),
-            vectors.collect::<Result<_>>()?,
-        );
+        let sparse = self.sparse.iter();
+        let sparse = sparse.map(|place| ByteTable::open(SPARSE_PART, file.part(SPARSE_PART, *place)?, len));
+        let parts = SegmentParts {
+            ids: IdTable::open(file.part("ids", self.ids)?, len)?,
+            fields: FieldTable::open(file.part("fields", self.fields)?, len)?,
+            vectors: vectors.collect::<Result<_>>()?,
+            sparse: sparse.collect::<Result<_>>()?,
+            indexes,
+        };
+        let segment = Segment::new(schema.clone(), self.len, parts);
         let dead_part = self.dead.map(|place| file.part("tombstones", place)).transpose()?;
         let dead =
             dead_part.as_ref().map(|part| read_tombstones(part, self.len)).transpose()?.unwrap_or_default();
         Ok(LiveSegment { dead: Arc::new(dead), dead_part, ..LiveSegment::new(Arc::new(segment)) })
     }
+
+    /// The indexes: all of a kind, or none.
+    fn open_indexes(&self, schema: &Schema, file: &FileParts<'_>) -> Result<Indexes> {
+        let other = |found: &[Place], declared: usize| !found.is_empty() && found.len() != declared;
+        if other(&self.texts, schema.text_fields().len()) {
+            return Err(Error::corrupt("catalog", 0, "a segment has other text fields than its schema"));
+        }
+        if other(&self.sparse_indexes, schema.sparse_vectors().len()) {
+            return Err(Error::corrupt("catalog", 0, "a segment has other sparse indexes than its schema"));
+        }
+        let fields = self.field_index.map(|place| file.part("field index", place)).transpose()?;
+        let texts = self.texts.iter().map(|place| file.part("words", *place)).collect::<Result<_>>()?;
+        let sparse = self.sparse_indexes.iter().map(|place| file.part("sparse index", *place));
+        Ok(Indexes { fields, texts, sparse: sparse.collect::<Result<_>>()? })
+    }
+}
+
+/// The places of these parts.
+fn places(parts: &[Part], extents: &mut ExtentList) -> Result<Vec<Place>> {
+    parts.iter().map(|part| extents.place(part)).collect()
 }
 
 impl VectorEntry {

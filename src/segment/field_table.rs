@@ -1,13 +1,8 @@
-//! The fields of a segment by slot.
-//!
-//! ```text
-//! 0   (count + 1) x u64: offsets into the bytes that follow, ascending
-//! ..  the encoded fields of each record (see `metadata`)
-//! ```
+//! [`FieldTable`]: the encoded fields of each record of a segment (see `metadata`), by slot.
 
+use super::byte_table::ByteTable;
 use super::part::Part;
 use super::part::Target;
-use crate::error::Error;
 use crate::error::Result;
 use crate::field_index::Records;
 use crate::ids::Slot;
@@ -18,10 +13,7 @@ const PART: &str = "fields";
 
 /// Encoded fields by slot, read in place.
 #[derive(Clone, Debug)]
-pub(crate) struct FieldTable {
-    part: Part,
-    len: usize,
-}
+pub(crate) struct FieldTable(ByteTable);
 
 impl FieldTable {
     /// Writes the table of these encoded fields, in slot order. The iterator is walked twice.
@@ -29,58 +21,37 @@ impl FieldTable {
         target: &Target<'_>,
         encoded: impl Iterator<Item = Result<&'a [u8]>> + Clone,
     ) -> Result<Self> {
-        let mut offsets = vec![0u64];
-        let mut end = 0u64;
-        for bytes in encoded.clone() {
-            end += bytes?.len() as u64;
-            offsets.push(end);
-        }
-        let len = offsets.len() - 1;
-        let mut writer = target.part(PART, offsets.len() * 8 + end as usize)?;
-        for offset in offsets {
-            writer.write(&offset.to_le_bytes())?;
-        }
-        for bytes in encoded {
-            writer.write(bytes?)?;
-        }
-        Self::open(writer.finish()?, len)
+        ByteTable::write(target, PART, encoded).map(Self)
     }
 
     /// The table in `part`, which must have `len` slots.
     pub(crate) fn open(part: Part, len: usize) -> Result<Self> {
-        match (len + 1) * 8 <= part.len() {
-            true => Ok(Self { part, len }),
-            false => Err(Error::corrupt(PART, 0, format!("too short for {len} records"))),
-        }
+        ByteTable::open(PART, part, len).map(Self)
+    }
+
+    /// The table as bytes.
+    pub(crate) fn table(&self) -> &ByteTable {
+        &self.0
     }
 
     /// The bytes of the table.
     pub(crate) fn part(&self) -> &Part {
-        &self.part
+        self.0.part()
     }
 
     /// The encoded fields at `slot`.
     pub(crate) fn encoded(&self, slot: Slot) -> Result<&[u8]> {
-        let slot = slot as usize;
-        if slot >= self.len {
-            return Err(Error::corrupt(PART, 0, format!("slot {slot} of {}", self.len)));
-        }
-        let start = (self.len + 1) * 8;
-        let (from, to) = (self.part.u64_at(0, slot)? as usize, self.part.u64_at(0, slot + 1)? as usize);
-        match (start.checked_add(from), start.checked_add(to)) {
-            (Some(from), Some(to)) if from <= to && to <= self.part.len() => self.part.bytes(from..to),
-            _ => Err(Error::corrupt(PART, slot as u64 * 8, "fields lie outside")),
-        }
+        self.0.row(slot)
     }
 
     /// Number of slots.
     pub(crate) fn len(&self) -> usize {
-        self.len
+        self.0.len()
     }
 
     /// The encoded fields of all slots, in order.
     pub(crate) fn all(&self) -> impl Iterator<Item = Result<&[u8]>> {
-        (0..self.len as Slot).map(|slot| self.encoded(slot))
+        self.0.rows()
     }
 
     /// The fields at `slot`.
@@ -90,8 +61,8 @@ impl FieldTable {
 
     /// Decodes all fields.
     pub(crate) fn verify(&self) -> Result<()> {
-        self.part.verify()?;
-        (0..self.len as Slot).try_for_each(|slot| self.fields(slot).map(drop))
+        self.part().verify()?;
+        (0..self.len() as Slot).try_for_each(|slot| self.fields(slot).map(drop))
     }
 }
 
@@ -104,13 +75,16 @@ impl Records for FieldTable {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Error;
     use crate::ids::IdKind;
     use crate::segment::IdRef;
     use crate::segment::IdTable;
+    use crate::segment::Indexes;
     use crate::segment::LiveSegment;
     use crate::segment::Merge;
     use crate::segment::Schema;
     use crate::segment::Segment;
+    use crate::segment::SegmentParts;
     use std::sync::Arc;
 
     /// A segment without vectors in which every second record claims all bytes of the table.
@@ -121,8 +95,9 @@ mod tests {
         let ids: Vec<IdRef<'_>> = (0..len).map(IdRef::U64).collect();
         let ids = IdTable::write(&Target::Memory, IdKind::U64, &ids).unwrap();
         let schema = Arc::new(Schema::named([]));
-        let mut live =
-            LiveSegment::new(Arc::new(Segment::new(schema, len as u32, ids, fields, (None, vec![]), vec![])));
+        let parts =
+            SegmentParts { ids, fields, vectors: vec![], sparse: vec![], indexes: Indexes::default() };
+        let mut live = LiveSegment::new(Arc::new(Segment::new(schema, len as u32, parts)));
         (0..len as Slot).filter(|slot| slot % 2 == 1).for_each(|slot| live.bury(slot));
         live
     }

@@ -21,8 +21,10 @@ use crate::error::Result;
 pub struct Limits {
     /// Dimensions of a vector: 16,384.
     pub dim: usize,
-    /// Named vectors of a collection: 16.
+    /// Named vectors of a collection, its sparse ones, and its text fields: 16 of each.
     pub vectors: usize,
+    /// Terms of a sparse vector: 65,536.
+    pub sparse_terms: usize,
     /// Hits of one search: 10,000.
     pub k: usize,
     /// Candidates of one search: 65,536.
@@ -50,6 +52,7 @@ impl Default for Limits {
         Self {
             dim: 16_384,
             vectors: 16,
+            sparse_terms: 65_536,
             k: 10_000,
             ef: 65_536,
             id_bytes: 512,
@@ -79,6 +82,7 @@ impl Limits {
         let pairs = [
             ("dim", self.dim, most.dim),
             ("vectors", self.vectors, most.vectors),
+            ("sparse_terms", self.sparse_terms, most.sparse_terms),
             ("k", self.k, most.k),
             ("ef", self.ef, most.ef),
             ("id_bytes", self.id_bytes, most.id_bytes),

@@ -1,10 +1,14 @@
 //! Records as they lie in a frame of the log: the parts of the small segment that a commit added, one after another.
 
+use super::ByteTable;
 use super::FieldTable;
 use super::IdTable;
+use super::Indexes;
 use super::RowStore;
+use super::SPARSE_PART;
 use super::Schema;
 use super::Segment;
+use super::SegmentParts;
 use super::VectorPart;
 use super::part::Part;
 use super::rows::RowBlock;
@@ -25,7 +29,10 @@ impl Segment {
             let block = block.ok_or_else(|| Error::corrupt("log", 0, "a batch without rows"))?;
             out.prefixed(block.part.all()?);
         }
-        Ok(())
+        self.sparse.iter().try_for_each(|table| {
+            out.prefixed(table.part().all()?);
+            Ok(())
+        })
     }
 
     /// Reads what [`Segment::write_log`] wrote.
@@ -40,6 +47,10 @@ impl Segment {
             let rows = RowStore::open(*vector.ty(), len as usize, vec![block], None)?;
             vectors.push(VectorPart { rows, index: None });
         }
-        Ok(Self::new(schema.clone(), len, ids, fields, (None, Vec::new()), vectors))
+        let tables = schema.sparse_vectors().iter();
+        let sparse =
+            tables.map(|_| ByteTable::open(SPARSE_PART, part()?, len as usize)).collect::<Result<_>>()?;
+        let parts = SegmentParts { ids, fields, vectors, sparse, indexes: Indexes::default() };
+        Ok(Self::new(schema.clone(), len, parts))
     }
 }

@@ -9,15 +9,19 @@
 //!
 //! In memory while a graph is built: codes and graph of all records (and the graph's edge lengths), and 16 bytes a
 //! record; without a graph 50 bytes a record and the codes of a block. Vectors and fields are streamed; the index on the fields is
-//! made in memory after the graph (see [`field_index`](crate::field_index)).
+//! made in memory after the graph (see [`field_index`](crate::field_index)), and so are those of sparse vectors.
 
+use super::ByteTable;
 use super::FieldTable;
 use super::IdRef;
 use super::IdTable;
+use super::Indexes;
 use super::LiveSegment;
 use super::RowStore;
+use super::SPARSE_PART;
 use super::Schema;
 use super::Segment;
+use super::SegmentParts;
 use super::Target;
 use super::VectorIndex;
 use super::VectorPart;
@@ -40,6 +44,7 @@ use crate::ids::Slot;
 use crate::memory;
 use crate::quant::Codes;
 use crate::quant::Quantizer;
+use crate::sparse;
 use crate::vector::Metric;
 use crate::vector::VectorType;
 use rayon::prelude::*;
@@ -129,8 +134,10 @@ impl Merge<'_> {
             vectors.push(VectorPart { rows, index });
         }
         let (ids, fields) = (self.write_ids(&origins, target)?, self.write_fields(&origins, target)?);
-        let indexes = self.write_indexes(&fields, target)?;
-        let segment = Segment::new(self.schema.clone(), origins.len() as u32, ids, fields, indexes, vectors);
+        let sparse = self.write_sparse(&origins, target)?;
+        let indexes = self.write_indexes(&fields, &sparse, target)?;
+        let parts = SegmentParts { ids, fields, vectors, sparse, indexes };
+        let segment = Segment::new(self.schema.clone(), origins.len() as u32, parts);
         Ok(Some(Merged { segment, moved: self.moved(&origins) }))
     }
 
@@ -238,21 +245,34 @@ impl Merge<'_> {
         IdTable::write(target, self.sources[0].segment.id_kind(), &ids)
     }
 
-    /// The indexes on fields and words, where the segment goes into the file; one in memory makes them when they are asked for.
-    fn write_indexes(&self, fields: &FieldTable, target: &Target<'_>) -> Result<(Option<Part>, Vec<Part>)> {
+    /// The indexes, where the segment goes into the file; one in memory makes them when they are asked for.
+    fn write_indexes(
+        &self,
+        fields: &FieldTable,
+        sparse: &[ByteTable],
+        target: &Target<'_>,
+    ) -> Result<Indexes> {
         if let Target::Memory = target {
-            return Ok((None, Vec::new()));
+            return Ok(Indexes::default());
         }
         let bytes = filter_index::build(fields.len(), fields.all(), self.schema.unindexed_fields())?;
         let index = target.whole_part("field index", bytes)?;
         let texts = self.schema.text_fields().iter();
         let texts = texts.map(|field| target.whole_part("words", text_index::build(field, fields)?));
-        Ok((Some(index), texts.collect::<Result<_>>()?))
+        let texts = texts.collect::<Result<_>>()?;
+        let sparse = sparse.iter();
+        let sparse = sparse.map(|table| target.whole_part("sparse index", sparse::build(table.rows())?));
+        Ok(Indexes { fields: Some(index), texts, sparse: sparse.collect::<Result<_>>()? })
     }
 
     /// Fails where the records to be written have more bytes than their sources: in a damaged table they overlap, and
     /// a small file would become a huge one.
-    fn check_total(&self, part: &'static str, found: usize, len: impl Fn(&Segment) -> usize) -> Result<()> {
+    fn check_total<'s>(
+        &'s self,
+        part: &'static str,
+        found: usize,
+        len: impl Fn(&'s Segment) -> usize,
+    ) -> Result<()> {
         let most = self.sources.iter().map(|source| len(&source.segment)).sum();
         match found <= most {
             true => Ok(()),
@@ -260,14 +280,34 @@ impl Merge<'_> {
         }
     }
 
-    fn write_fields(&self, origins: &[Origin], target: &Target<'_>) -> Result<FieldTable> {
-        let table = |origin: &Origin| self.sources[origin.source as usize].segment.field_table();
+    /// The rows of one table of the sources, which have no more bytes than these.
+    fn table_rows<'s>(
+        &'s self,
+        origins: &'s [Origin],
+        part: &'static str,
+        table: impl Fn(&'s Segment) -> Result<&'s ByteTable> + Copy + 's,
+    ) -> Result<impl Iterator<Item = Result<&'s [u8]>> + Clone> {
+        let row =
+            move |origin: &Origin| table(&self.sources[origin.source as usize].segment)?.row(origin.slot);
         let mut total = 0usize;
         for origin in origins {
-            total = total.saturating_add(table(origin).encoded(origin.slot)?.len());
+            total = total.saturating_add(row(origin)?.len());
         }
-        self.check_total("fields", total, |segment| segment.field_table().part().len())?;
-        FieldTable::write(target, origins.iter().map(|origin| table(origin).encoded(origin.slot)))
+        self.check_total(part, total, |segment| table(segment).map_or(0, |table| table.part().len()))?;
+        Ok(origins.iter().map(row))
+    }
+
+    fn write_fields(&self, origins: &[Origin], target: &Target<'_>) -> Result<FieldTable> {
+        let rows = self.table_rows(origins, "fields", |segment| Ok(segment.field_table().table()))?;
+        FieldTable::write(target, rows)
+    }
+
+    fn write_sparse(&self, origins: &[Origin], target: &Target<'_>) -> Result<Vec<ByteTable>> {
+        let write = |place: usize| {
+            let rows = self.table_rows(origins, SPARSE_PART, move |segment| segment.sparse_table(place))?;
+            ByteTable::write(target, SPARSE_PART, rows)
+        };
+        (0..self.schema.sparse_vectors().len()).map(write).collect()
     }
 
     fn write_rows(&self, vector: usize, origins: &[Origin], target: &Target<'_>) -> Result<RowStore> {

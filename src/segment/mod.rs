@@ -4,7 +4,8 @@
 //! Segment          ids     slot -> id, id -> slot          (id_table)
 //!                  fields  slot -> encoded fields          (field_table)
 //!                  index on the fields, for filters        (filter_index)
-//!                  index on the words of text fields       (text_index)
+//!                  index on the words of text fields       (text_index, lazy_parts)
+//!                  sparse vectors, each:  slot -> row, and an index   (byte_table, lazy_parts)
 //!                  vectors, each:  rows   slot -> stored vector           (rows; row_codes, pick)
 //!                                  index  codes and graph, when sealed    (index)
 //! LiveSegment      a segment and its tombstones: the slots whose records were deleted or replaced
@@ -26,6 +27,7 @@
 mod active;
 mod ahead;
 mod build;
+mod byte_table;
 mod calibrate;
 mod calibration;
 mod catalog;
@@ -36,7 +38,9 @@ mod filter_index;
 mod filtered;
 mod id_table;
 mod index;
+mod lazy_parts;
 mod limits;
+mod live;
 mod log_form;
 mod merge;
 mod part;
@@ -49,12 +53,14 @@ mod search;
 mod set;
 #[cfg(test)]
 mod tests;
+mod text_field;
 mod text_index;
 
 pub(crate) use active::ActiveSegment;
 pub(crate) use ahead::VerifyAhead;
 pub(crate) use build::SegmentBuilder;
 pub(crate) use build::check_id;
+pub(crate) use byte_table::ByteTable;
 pub(crate) use calibration::Effort;
 pub(crate) use catalog::FileParts;
 pub(crate) use catalog::SegmentEntry;
@@ -63,6 +69,7 @@ pub(crate) use id_table::IdRef;
 pub(crate) use id_table::IdTable;
 pub(crate) use index::VectorIndex;
 pub use limits::Limits;
+pub(crate) use live::LiveSegment;
 pub(crate) use merge::Merge;
 pub(crate) use merge::Merged;
 pub(crate) use merge::NOWHERE;
@@ -74,7 +81,6 @@ pub use record::Record;
 pub use record::Vector;
 pub(crate) use rows::RowStore;
 pub use schema::Schema;
-pub use schema::TextField;
 pub use schema::VectorSchema;
 pub(crate) use schema::check_name;
 pub(crate) use search::Known;
@@ -82,9 +88,10 @@ pub(crate) use search::Route;
 pub(crate) use search::VectorQuery;
 pub(crate) use search::Work;
 pub(crate) use set::SegmentSet;
+pub use text_field::TextField;
 
 use self::filter_index::FilterIndex;
-use self::text_index::TextIndexes;
+use self::lazy_parts::LazyParts;
 use crate::error::Error;
 use crate::error::Result;
 use crate::field_index::FieldIndex;
@@ -95,10 +102,13 @@ use crate::ids::RecordId;
 use crate::ids::Slot;
 use crate::metadata::Fields;
 use crate::slots::SlotSet;
+use crate::sparse;
+use crate::sparse::SparseView;
 use parking_lot::Mutex;
-use roaring::RoaringBitmap;
 use std::sync::Arc;
-use std::sync::OnceLock;
+
+/// The name of a table of sparse vectors.
+const SPARSE_PART: &str = "sparse vectors";
 
 /// An immutable set of records.
 #[derive(Debug)]
@@ -108,10 +118,34 @@ pub(crate) struct Segment {
     ids: IdTable,
     fields: FieldTable,
     filters: FilterIndex,
-    texts: TextIndexes,
+    texts: LazyParts,
     vectors: Vec<VectorPart>,
+    /// The sparse vectors, in the schema's order.
+    sparse: Vec<ByteTable>,
+    sparse_indexes: LazyParts,
     /// Slots in the order of their ids, made at first use by [`Segment::slots_by_id`]: 4 bytes a record in memory.
     by_id: Mutex<Option<Arc<Vec<Slot>>>>,
+}
+
+/// What a segment is made of.
+pub(crate) struct SegmentParts {
+    pub(crate) ids: IdTable,
+    pub(crate) fields: FieldTable,
+    /// The vectors, in the schema's order.
+    pub(crate) vectors: Vec<VectorPart>,
+    /// The sparse vectors, in the schema's order.
+    pub(crate) sparse: Vec<ByteTable>,
+    pub(crate) indexes: Indexes,
+}
+
+/// The indexes of a segment in the file; a segment in memory has none, and makes them when they are asked for.
+#[derive(Default)]
+pub(crate) struct Indexes {
+    pub(crate) fields: Option<Part>,
+    /// One for each text field.
+    pub(crate) texts: Vec<Part>,
+    /// One for each sparse vector.
+    pub(crate) sparse: Vec<Part>,
 }
 
 /// One vector of a segment's records.
@@ -123,16 +157,20 @@ pub(crate) struct VectorPart {
 
 impl Segment {
     /// A segment of these parts.
-    pub(crate) fn new(
-        schema: Arc<Schema>,
-        len: u32,
-        ids: IdTable,
-        fields: FieldTable,
-        indexes: (Option<Part>, Vec<Part>),
-        vectors: Vec<VectorPart>,
-    ) -> Self {
-        let (filters, texts) = (FilterIndex::new(indexes.0), TextIndexes::new(indexes.1));
-        Self { schema, len, ids, fields, filters, texts, vectors, by_id: Mutex::new(None) }
+    pub(crate) fn new(schema: Arc<Schema>, len: u32, parts: SegmentParts) -> Self {
+        let SegmentParts { ids, fields, vectors, sparse, indexes } = parts;
+        Self {
+            schema,
+            len,
+            ids,
+            fields,
+            filters: FilterIndex::new(indexes.fields),
+            texts: LazyParts::new(indexes.texts),
+            vectors,
+            sparse,
+            sparse_indexes: LazyParts::new(indexes.sparse),
+            by_id: Mutex::new(None),
+        }
     }
 
     /// Number of slots, dead ones included.
@@ -160,8 +198,18 @@ impl Segment {
         &self.fields
     }
 
+    /// The sparse vectors, in the schema's order.
+    pub(crate) fn sparse(&self) -> &[ByteTable] {
+        &self.sparse
+    }
+
     /// True where a graph leads to the records.
     pub(crate) fn has_graph(&self) -> bool {
+        !self.vectors.is_empty() && self.is_built()
+    }
+
+    /// True where there is no graph to be built.
+    pub(crate) fn is_built(&self) -> bool {
         self.vectors.iter().all(|vector| vector.index.is_some())
     }
 
@@ -177,7 +225,9 @@ impl Segment {
         f(self.ids.part());
         f(self.fields.part());
         self.filters.part().into_iter().for_each(&mut *f);
-        self.texts.parts().iter().for_each(&mut *f);
+        self.texts.sealed().iter().for_each(&mut *f);
+        self.sparse.iter().for_each(|table| f(table.part()));
+        self.sparse_indexes.sealed().iter().for_each(&mut *f);
         for vector in &self.vectors {
             for block in vector.rows.blocks() {
                 f(&block.part);
@@ -237,7 +287,19 @@ impl Segment {
     pub(crate) fn text_part(&self, place: usize) -> Result<Part> {
         let field = self.schema.text_fields().get(place);
         let field = field.ok_or_else(|| Error::corrupt("schema", 0, format!("no text field {place}")))?;
-        self.texts.part(place, field, &self.fields)
+        self.texts.part(place, || text_index::build(field, &self.fields))
+    }
+
+    /// The index of the sparse vector at this place of the schema, as [`text_part`](Self::text_part) gives it.
+    pub(crate) fn sparse_part(&self, place: usize) -> Result<Part> {
+        let table = self.sparse_table(place)?;
+        self.sparse_indexes.part(place, || sparse::build(table.rows()))
+    }
+
+    /// The rows of the sparse vector at this place of the schema.
+    pub(crate) fn sparse_table(&self, place: usize) -> Result<&ByteTable> {
+        let missing = || Error::corrupt("schema", 0, format!("no sparse vector {place}"));
+        self.sparse.get(place).ok_or_else(missing)
     }
 
     /// The whole record at `slot`.
@@ -246,6 +308,11 @@ impl Segment {
         for (schema, vector) in self.schema.vectors().iter().zip(&self.vectors) {
             let (row, _) = vector.rows.row(slot)?;
             record = record.named_vector(schema.name(), Vector::from_row(schema.ty(), row));
+        }
+        for (name, table) in self.schema.sparse_vectors().iter().zip(&self.sparse) {
+            if let Some(vector) = sparse::decode(table.row(slot)?)? {
+                record = record.sparse(name, vector);
+            }
         }
         Ok(record)
     }
@@ -262,6 +329,15 @@ impl Segment {
         Ok(cached.insert(Arc::new(slots)).clone())
     }
 
+    /// The indexes in the file with each replaced by what `f` makes of its name and itself.
+    fn map_indexes(&self, f: &mut dyn FnMut(&'static str, &Part) -> Result<Part>) -> Result<Indexes> {
+        let fields = self.filters.part().map(|part| f("field index", part)).transpose()?;
+        let texts = self.texts.sealed().iter().map(|part| f("words", part)).collect::<Result<_>>()?;
+        let sparse = self.sparse_indexes.sealed().iter().map(|part| f("sparse index", part));
+        let sparse = sparse.collect::<Result<_>>()?;
+        Ok(Indexes { fields, texts, sparse })
+    }
+
     /// Checks every part, and that the parts fit each other.
     #[expect(
         clippy::redundant_closure_for_method_calls,
@@ -273,105 +349,24 @@ impl Segment {
         if self.filters.part().is_some() {
             self.with_field_index(|index| index.verify())?;
         }
-        self.texts.verify()?;
+        self.texts.sealed().iter().try_for_each(text_index::verify)?;
+        self.verify_sparse()?;
         for vector in &self.vectors {
             vector.rows.verify()?;
             vector.index.iter().try_for_each(VectorIndex::verify)?;
         }
         Ok(())
     }
-}
 
-/// A segment and the slots of it that are dead.
-#[derive(Clone, Debug)]
-pub(crate) struct LiveSegment {
-    /// The records.
-    pub(crate) segment: Arc<Segment>,
-    /// The slots whose records were deleted or replaced.
-    pub(crate) dead: Arc<RoaringBitmap>,
-    /// The tombstones as they lie in the file, where they do.
-    pub(crate) dead_part: Option<Part>,
-    /// The dead as a set, made when it is asked for.
-    dead_slots: OnceLock<Arc<SlotSet>>,
-}
-
-impl LiveSegment {
-    /// A segment without tombstones.
-    pub(crate) fn new(segment: Arc<Segment>) -> Self {
-        Self { segment, dead: Arc::default(), dead_part: None, dead_slots: OnceLock::new() }
-    }
-
-    /// Number of records.
-    pub(crate) fn live(&self) -> usize {
-        self.segment.len() as usize - self.dead.len() as usize
-    }
-
-    /// The slots whose records pass a filter and live.
-    pub(crate) fn matching(&self, filter: &Filter, words: &Words<'_>) -> Result<Arc<SlotSet>> {
-        let matching = self.segment.matching(filter, words)?;
-        Ok(if self.dead.is_empty() { matching } else { Arc::new(matching.without(&self.dead)) })
-    }
-
-    /// The slot of `id` where it is alive.
-    pub(crate) fn find(&self, id: IdRef<'_>) -> Result<Option<Slot>> {
-        Ok(self.segment.find(id)?.filter(|slot| !self.dead.contains(*slot)))
-    }
-
-    /// The dead slots as a set; `None` where there are none.
-    pub(crate) fn dead_slots(&self) -> Option<Arc<SlotSet>> {
-        let set = || Arc::new(SlotSet::from_ascending(self.segment.len(), self.dead.iter().collect()));
-        (!self.dead.is_empty()).then(|| self.dead_slots.get_or_init(set).clone())
-    }
-
-    /// The living slots, ascending.
-    pub(crate) fn slots(&self) -> impl Iterator<Item = Slot> + '_ {
-        (0..self.segment.len()).filter(|slot| !self.dead.contains(*slot))
-    }
-
-    /// Marks `slot` dead.
-    pub(crate) fn bury(&mut self, slot: Slot) {
-        Arc::make_mut(&mut self.dead).insert(slot);
-        self.dead_part = None;
-        self.dead_slots = OnceLock::new();
-    }
-
-    /// True where dead records take room.
-    pub(crate) fn wastes_room(&self) -> bool {
-        !self.dead.is_empty() || self.segment.vectors.iter().any(|vector| vector.rows.has_dead_rows())
-    }
-
-    /// Writes the tombstones to `target` where they do not lie in the file.
-    pub(crate) fn write_tombstones(&mut self, target: &Target<'_>) -> Result<()> {
-        if !self.dead.is_empty() && self.dead_part.is_none() {
-            self.dead_part = Some(target.whole_part("tombstones", catalog::tombstone_bytes(&self.dead)?)?);
+    fn verify_sparse(&self) -> Result<()> {
+        for table in &self.sparse {
+            table.part().verify()?;
+            table.rows().try_for_each(|row| sparse::decode(row?).map(drop))?;
+        }
+        for (part, table) in self.sparse_indexes.sealed().iter().zip(&self.sparse) {
+            part.verify()?;
+            SparseView::open(part, self.len)?.verify(table.rows())?;
         }
         Ok(())
-    }
-
-    /// The same segment with each part replaced by what `f` makes of its name and itself.
-    pub(crate) fn map_parts(
-        &self,
-        f: &mut dyn FnMut(&'static str, &Part) -> Result<Part>,
-    ) -> Result<LiveSegment> {
-        let segment = &self.segment;
-        let len = segment.len as usize;
-        let mut vectors = Vec::with_capacity(segment.vectors.len());
-        for vector in &segment.vectors {
-            let rows = vector.rows.map_parts(f)?;
-            let index = vector.index.as_ref().map(|index| index.map_parts(f)).transpose()?;
-            vectors.push(VectorPart { rows, index });
-        }
-        let ids = IdTable::open(f("ids", segment.ids.part())?, len)?;
-        let fields = FieldTable::open(f("fields", segment.fields.part())?, len)?;
-        let index = segment.filters.part().map(|part| f("field index", part)).transpose()?;
-        let texts = segment.texts.parts().iter().map(|part| f("words", part)).collect::<Result<_>>()?;
-        let dead_part = self.dead_part.as_ref().map(|part| f("tombstones", part)).transpose()?;
-        let segment = Segment::new(segment.schema.clone(), segment.len, ids, fields, (index, texts), vectors);
-        Ok(Self {
-            segment: Arc::new(segment),
-            dead: self.dead.clone(),
-            dead_part,
-            dead_slots: OnceLock::new(),
-        })
     }
 }

@@ -6,11 +6,12 @@ use crate::error::Result;
 use crate::ids::RecordId;
 use crate::metadata::Fields;
 use crate::metadata::Value;
+use crate::sparse::SparseVector;
 use crate::vector::Dtype;
 use crate::vector::VectorType;
 use std::borrow::Cow;
 
-/// A record: an id, one vector for each that the schema declares, and fields.
+/// A record: an id, one vector for each that the schema declares, sparse vectors, and fields.
 ///
 /// ```
 /// use lodedb::Record;
@@ -23,6 +24,7 @@ use std::borrow::Cow;
 pub struct Record {
     id: RecordId,
     vectors: Vec<(String, Vector)>,
+    sparse: Vec<(String, SparseVector)>,
     fields: Fields,
 }
 
@@ -42,7 +44,7 @@ pub enum Vector {
 impl Record {
     /// A record without vectors and fields.
     pub fn new(id: impl Into<RecordId>) -> Self {
-        Self { id: id.into(), vectors: Vec::new(), fields: Fields::new() }
+        Self { id: id.into(), vectors: Vec::new(), sparse: Vec::new(), fields: Fields::new() }
     }
 
     /// Sets the vector called `vector`.
@@ -57,6 +59,23 @@ impl Record {
         let name = name.into();
         self.vectors.retain(|(other, _)| *other != name);
         self.vectors.push((name, vector.into()));
+        self
+    }
+
+    /// Sets the sparse vector called `name`, which the schema declares with [`Schema::sparse`](crate::Schema::sparse). A
+    /// record may be without one.
+    ///
+    /// ```
+    /// use lodedb::Record;
+    ///
+    /// let record = Record::new("cinnabar").vector([0.1, 0.9]).sparse("splade", [(4711, 1.25), (17, 0.5)]);
+    /// assert_eq!(record.get_sparse("splade").map(|vector| vector.len()), Some(2));
+    /// ```
+    #[must_use]
+    pub fn sparse(mut self, name: impl Into<String>, vector: impl Into<SparseVector>) -> Self {
+        let name = name.into();
+        self.sparse.retain(|(other, _)| *other != name);
+        self.sparse.push((name, vector.into()));
         self
     }
 
@@ -97,10 +116,22 @@ impl Record {
         self.vectors.iter().map(|(name, vector)| (name.as_str(), vector))
     }
 
-    /// Takes the record apart: id, vectors by name, fields.
+    /// The sparse vector called `name`.
     #[must_use]
-    pub fn into_parts(self) -> (RecordId, Vec<(String, Vector)>, Fields) {
-        (self.id, self.vectors, self.fields)
+    pub fn get_sparse(&self, name: &str) -> Option<&SparseVector> {
+        self.sparse.iter().find(|(other, _)| other == name).map(|(_, vector)| vector)
+    }
+
+    /// The sparse vectors with their names.
+    pub fn sparse_vectors(&self) -> impl ExactSizeIterator<Item = (&str, &SparseVector)> {
+        self.sparse.iter().map(|(name, vector)| (name.as_str(), vector))
+    }
+
+    /// Takes the record apart: id, vectors and sparse vectors by name, fields.
+    #[must_use]
+    #[expect(clippy::type_complexity, reason = "each part as the methods take it")]
+    pub fn into_parts(self) -> (RecordId, Vec<(String, Vector)>, Vec<(String, SparseVector)>, Fields) {
+        (self.id, self.vectors, self.sparse, self.fields)
     }
 }
 

@@ -1,12 +1,12 @@
 //! [`Schema`]: what the records of a collection look like.
 
 use super::limits::Limits;
+use super::text_field::TextField;
 use crate::error::Error;
 use crate::error::Result;
 use crate::graph::GraphParams;
 use crate::ids::IdKind;
 use crate::quant::Quantization;
-use crate::text::Analyzer;
 use crate::vector::Dtype;
 use crate::vector::Metric;
 use crate::vector::VectorType;
@@ -15,6 +15,8 @@ use serde::Serialize;
 
 /// The name of a collection's vector where it has one and does not name it.
 pub(crate) const DEFAULT_VECTOR: &str = "vector";
+/// What a search calls its one vector and its words.
+const PART_NAMES: [&str; 2] = [DEFAULT_VECTOR, "text"];
 
 /// What the records of a collection look like: its vectors, the kind of its ids, the density of its graph.
 ///
@@ -39,6 +41,8 @@ pub struct Schema {
     /// Paths of fields without an index, ascending.
     unindexed: Vec<String>,
     texts: Vec<TextField>,
+    /// Names of the sparse vectors.
+    sparse: Vec<String>,
 }
 
 /// One vector of a [`Schema`]: its name, dimensions, stored type and metric, and the form in which it is searched.
@@ -143,7 +147,7 @@ impl Schema {
         Self::named([VectorSchema::new(DEFAULT_VECTOR, dim)])
     }
 
-    /// Several vectors by name; each record has all of them.
+    /// Several vectors by name; each record has all of them. There may be none, where there are text fields or sparse vectors.
     pub fn named(vectors: impl IntoIterator<Item = VectorSchema>) -> Self {
         Self {
             vectors: vectors.into_iter().collect(),
@@ -151,6 +155,7 @@ impl Schema {
             graph: GraphParams::default(),
             unindexed: Vec::new(),
             texts: Vec::new(),
+            sparse: Vec::new(),
         }
     }
 
@@ -204,6 +209,41 @@ impl Schema {
         &self.texts
     }
 
+    /// A sparse vector (see [`SparseVector`](crate::SparseVector)), searched by dot product. Records may be without it.
+    ///
+    /// ```
+    /// use lodedb::{Database, Record, Schema};
+    ///
+    /// let db = Database::open(":memory:")?;
+    /// let docs = db.collection("docs", Schema::named([]).sparse("splade"))?;
+    /// docs.upsert([
+    ///     Record::new(1).sparse("splade", [(17, 0.5), (4711, 1.25)]),
+    ///     Record::new(2).sparse("splade", [(17, 1.0), (1849, 0.75)]),
+    /// ])?;
+    /// let hits = docs.search().sparse("splade", [(17, 1.0), (4711, 2.0)]).run()?;
+    /// assert_eq!((hits[0].id().as_u64(), hits[0].score()), (Some(1), 3.0));
+    /// # Ok::<(), lodedb::Error>(())
+    /// ```
+    #[must_use]
+    pub fn sparse(mut self, name: impl Into<String>) -> Self {
+        self.sparse.push(name.into());
+        self
+    }
+
+    /// The names of the sparse vectors, in the order declared.
+    #[must_use]
+    pub fn sparse_vectors(&self) -> &[String] {
+        &self.sparse
+    }
+
+    /// The place of the sparse vector `name`, or an error that lists the names.
+    pub(crate) fn sparse_index(&self, name: &str) -> Result<usize> {
+        self.sparse.iter().position(|other| other == name).ok_or_else(|| {
+            let there_are = listed(self.sparse.iter().map(|name| format!("'{name}'")));
+            Error::Schema { problem: format!("no sparse vector '{name}': there are {there_are}") }
+        })
+    }
+
     /// Fields, by their names or dotted paths, that get no index. Filters on them work all the same, but read the records, one
     /// by one. It saves the room of the index where values are all different and never filtered by.
     #[must_use]
@@ -236,8 +276,8 @@ impl Schema {
     /// The place of the vector `name`, or an error that lists the names.
     pub(crate) fn vector_index(&self, name: &str) -> Result<usize> {
         self.vectors.iter().position(|vector| vector.name == name).ok_or_else(|| {
-            let names: Vec<_> = self.vectors.iter().map(VectorSchema::describe).collect();
-            Error::Schema { problem: format!("no vector '{name}': there are {}", names.join(", ")) }
+            let there_are = listed(self.vectors.iter().map(VectorSchema::describe));
+            Error::Schema { problem: format!("no vector '{name}': there are {there_are}") }
         })
     }
 
@@ -251,8 +291,10 @@ impl Schema {
     }
 
     pub(crate) fn check(&self, limits: &Limits) -> Result<()> {
-        if self.vectors.is_empty() {
-            return Err(Error::Schema { problem: "no vector is declared, and one is needed".into() });
+        if self.vectors.is_empty() && self.texts.is_empty() && self.sparse.is_empty() {
+            let problem =
+                "nothing is declared that can be searched for: a vector, a sparse one or a text field";
+            return Err(Error::Schema { problem: problem.into() });
         }
         Limits::check("number of vectors", self.vectors.len(), limits.vectors)?;
         for (i, vector) in self.vectors.iter().enumerate() {
@@ -270,10 +312,32 @@ impl Schema {
                 return Err(Error::Schema { problem });
             }
         }
+        self.check_sparse(limits)?;
         for path in &self.unindexed {
             path.split('.').try_for_each(|name| check_name("field", name, limits))?;
         }
         self.graph.validate()
+    }
+
+    fn check_sparse(&self, limits: &Limits) -> Result<()> {
+        Limits::check("number of sparse vectors", self.sparse.len(), limits.vectors)?;
+        for (i, name) in self.sparse.iter().enumerate() {
+            check_name("sparse vector", name, limits)?;
+            let taken = self.vectors.iter().any(|vector| vector.name() == name)
+                || self.texts.iter().any(|field| field.name() == name)
+                || self.sparse[..i].contains(name);
+            let problem = if taken {
+                "is taken"
+            } else if PART_NAMES.contains(&name.as_str()) {
+                "is what a search calls another of its parts"
+            } else {
+                continue;
+            };
+            return Err(Error::Schema {
+                problem: format!("the name of the sparse vector '{name}' {problem}"),
+            });
+        }
+        Ok(())
     }
 
     /// `Ok` where a collection with this schema and ids of `id_kind` can be opened as `wanted`; the error names the
@@ -284,9 +348,7 @@ impl Schema {
         id_kind: Option<IdKind>,
         wanted: &Schema,
     ) -> Result<()> {
-        let describe = |schema: &Schema| {
-            schema.vectors.iter().map(VectorSchema::describe).collect::<Vec<_>>().join(", ")
-        };
+        let describe = |schema: &Schema| listed(schema.vectors.iter().map(VectorSchema::describe));
         let same_vectors = self.vectors.len() == wanted.vectors.len()
             && self.vectors.iter().zip(&wanted.vectors).all(|(vector, wanted)| vector.is(wanted));
         let problem = match (id_kind, wanted.id_kind) {
@@ -302,6 +364,9 @@ impl Schema {
                 };
                 format!("its text fields are [{}], not [{}]", names(self), names(wanted))
             }
+            _ if !wanted.sparse.is_empty() && self.sparse != wanted.sparse => {
+                format!("its sparse vectors are {:?}, not {:?}", self.sparse, wanted.sparse)
+            }
             _ if !wanted.unindexed.is_empty() && self.unindexed != wanted.unindexed => {
                 format!("its fields without an index are {:?}, not {:?}", self.unindexed, wanted.unindexed)
             }
@@ -311,96 +376,10 @@ impl Schema {
     }
 }
 
-/// A field whose words are searched: its name and how its texts become terms.
-///
-/// ```
-/// use lodedb::{Schema, TextField};
-///
-/// let schema = Schema::new(384)
-///     .text("title")
-///     .text(TextField::new("code").analyzer("none")?)
-///     .text(TextField::new("notes").analyzer("german")?.positions(false));
-/// assert_eq!(schema.text_fields().len(), 3);
-/// # Ok::<(), lodedb::Error>(())
-/// ```
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct TextField {
-    name: String,
-    analyzer: Analyzer,
-    positions: bool,
-}
-
-impl TextField {
-    /// The field `name`, analyzed as English text, with positions.
-    pub fn new(name: impl Into<String>) -> Self {
-        Self { name: name.into(), analyzer: Analyzer::default(), positions: true }
-    }
-
-    /// How texts become terms: `english` (the default: words, case and accents folded, stop words left out, stemmed), the name of
-    /// another language (`german`, `french`, ...: folded and stemmed), `simple` (words, folded: for names), or `none` (the whole
-    /// value as it is: for codes and tags).
-    ///
-    /// # Errors
-    /// `InvalidOption` for another name; it lists them.
-    pub fn analyzer(mut self, name: &str) -> Result<Self> {
-        self.analyzer = Analyzer::named(name)?;
-        Ok(self)
-    }
-
-    /// Whether letters with accents are taken for those without, so that `Sao` finds `São`. Default: true.
-    #[must_use]
-    pub fn fold_accents(mut self, folded: bool) -> Self {
-        self.analyzer = self.analyzer.accents_folded(folded);
-        self
-    }
-
-    /// Words that are not searched for, in place of those of the analyzer (33 for `english`, none for others).
-    #[must_use]
-    pub fn stop_words<S: AsRef<str>>(mut self, words: impl IntoIterator<Item = S>) -> Self {
-        self.analyzer = self.analyzer.stop_words(words);
-        self
-    }
-
-    /// Longest term in bytes; longer words are cut, in records and in queries alike. Default: 255.
-    ///
-    /// # Errors
-    /// `InvalidOption` for a length that can't be.
-    pub fn max_term_bytes(mut self, bytes: u32) -> Result<Self> {
-        self.analyzer = self.analyzer.max_term_bytes(bytes)?;
-        Ok(self)
-    }
-
-    /// Whether the places of words are kept, which phrases need and which take about half of the index. Default: true.
-    #[must_use]
-    pub fn positions(mut self, kept: bool) -> Self {
-        self.positions = kept;
-        self
-    }
-
-    /// Its name.
-    #[must_use]
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    pub(crate) fn get_analyzer(&self) -> &Analyzer {
-        &self.analyzer
-    }
-
-    pub(crate) fn has_positions(&self) -> bool {
-        self.positions
-    }
-
-    fn describe(&self) -> String {
-        let positions = if self.positions { "" } else { ", no positions" };
-        format!("'{}' ({}{positions})", self.name, self.analyzer.name())
-    }
-}
-
-impl<N: Into<String>> From<N> for TextField {
-    fn from(name: N) -> Self {
-        Self::new(name)
-    }
+/// Names for an error, or that there are none.
+fn listed(names: impl Iterator<Item = String>) -> String {
+    let names: Vec<String> = names.collect();
+    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
 }
 
 /// `Ok` where `name` can name a vector, a field or a collection.

@@ -1,63 +1,19 @@
-//! [`TextIndexes`]: the keyword indexes of a segment, one for each text field of the schema.
-//!
-//! As with filters, a segment that was merged into the file has them beside it, and one in memory gets each at the first
-//! search for words.
+//! The keyword index on a text field: made of the fields of a segment.
 
 use super::field_table::FieldTable;
 use super::part::Part;
-use super::schema::TextField;
+use super::text_field::TextField;
 use crate::error::Result;
 use crate::ids::Slot;
 use crate::metadata::FieldReader;
 use crate::metadata::Token;
 use crate::text::FieldBuilder;
 use crate::text::FieldView;
-use parking_lot::Mutex;
 
-/// The keyword indexes of one segment, in the order of the schema's text fields.
-#[derive(Debug, Default)]
-pub(crate) struct TextIndexes {
-    /// As they lie in the file; empty where they do not.
-    sealed: Vec<Part>,
-    made: Mutex<Vec<Option<Part>>>,
-}
-
-impl TextIndexes {
-    /// These, or ones to be made when they are asked for.
-    pub(crate) fn new(sealed: Vec<Part>) -> Self {
-        Self { sealed, made: Mutex::default() }
-    }
-
-    /// Those in the file.
-    pub(crate) fn parts(&self) -> &[Part] {
-        &self.sealed
-    }
-
-    /// Checks those in the file, as far as they can be wrong.
-    pub(crate) fn verify(&self) -> Result<()> {
-        for part in &self.sealed {
-            part.verify()?;
-            FieldView::open(part)?.verify()?;
-        }
-        Ok(())
-    }
-
-    /// The index of the text field at this place of the schema.
-    pub(crate) fn part(&self, place: usize, field: &TextField, fields: &FieldTable) -> Result<Part> {
-        if let Some(part) = self.sealed.get(place) {
-            return Ok(part.clone());
-        }
-        let mut made = self.made.lock();
-        if made.len() <= place {
-            made.resize(place + 1, None);
-        }
-        if let Some(part) = &made[place] {
-            return Ok(part.clone());
-        }
-        let part = Part::in_memory(build(field, fields)?);
-        made[place] = Some(part.clone());
-        Ok(part)
-    }
+/// Checks an index, as far as it can be wrong.
+pub(crate) fn verify(part: &Part) -> Result<()> {
+    part.verify()?;
+    FieldView::open(part)?.verify()
 }
 
 /// The bytes of the keyword index on one field. Needs the field's terms as numbers, 4 bytes each, and each distinct word.

@@ -77,12 +77,12 @@ fn short() -> Error {
 }
 
 /// Bits that the largest of `numbers` takes.
-pub(super) fn width_of(numbers: &[u32]) -> u8 {
+pub(crate) fn width_of(numbers: &[u32]) -> u8 {
     32 - numbers.iter().fold(0, |all, number| all | number).leading_zeros() as u8
 }
 
 /// Appends numbers of `width` bits, the lowest bit first.
-pub(super) fn pack_few(numbers: &[u32], width: u8, out: &mut Vec<u8>) {
+pub(crate) fn pack_few(numbers: &[u32], width: u8, out: &mut Vec<u8>) {
     let (mut held, mut bits) = (0u64, 0);
     for number in numbers {
         held |= u64::from(*number) << bits;
@@ -99,7 +99,7 @@ pub(super) fn pack_few(numbers: &[u32], width: u8, out: &mut Vec<u8>) {
 }
 
 /// Bytes of `count` numbers of `width` bits.
-pub(super) fn few_bytes(count: usize, width: u8) -> usize {
+pub(crate) fn few_bytes(count: usize, width: u8) -> usize {
     (count * width as usize).div_ceil(8)
 }
 
@@ -116,7 +116,7 @@ pub(super) fn unpack_few(packed: &[u8], width: u8, out: &mut [u32]) -> Result<()
 
 /// The number at `place` of those that [`pack_few`] packed; bits that are not there are zero.
 #[inline]
-pub(super) fn number_at(packed: &[u8], width: u8, place: usize) -> u32 {
+pub(crate) fn number_at(packed: &[u8], width: u8, place: usize) -> u32 {
     let bit = place * width as usize;
     let rest = packed.get(bit / 8..).unwrap_or_default();
     let word = match rest.first_chunk::<8>() {

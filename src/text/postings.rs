@@ -27,10 +27,10 @@ const SEEKS_OF_BLOCK: usize = 8;
 
 /// What stands before the blocks for one.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Skip {
+pub(crate) struct Skip {
     pub(super) last: Slot,
     pub(super) end: u32,
-    pub(super) impact: u16,
+    pub(crate) impact: u16,
     pub(super) slot_bits: u8,
     pub(super) tf_bits: u8,
 }
@@ -45,14 +45,14 @@ impl Skip {
 }
 
 /// A cursor over the postings of one term. It only goes forward.
-pub(super) struct TermCursor<'a> {
+pub(crate) struct TermCursor<'a> {
     skips: &'a [[u8; SKIP_BYTES]],
     data: &'a [u8],
     limit: u32,
     /// Records of the list.
-    pub(super) df: u32,
+    pub(crate) df: u32,
     /// Blocks of the list.
-    pub(super) blocks: usize,
+    pub(crate) blocks: usize,
     /// The block that is read.
     block: usize,
     /// Postings of that block.
@@ -67,13 +67,18 @@ pub(super) struct TermCursor<'a> {
 impl<'a> TermCursor<'a> {
     /// At the first posting.
     pub(super) fn open(view: &FieldView<'a>, entry: &Entry<'a>) -> Result<Self> {
-        let df = entry.df as usize;
-        let blocks = df.div_ceil(BLOCK);
+        Self::over(entry.list, entry.df, view.len())
+    }
+
+    /// At the first posting of a list of `df` records, at least one, whose slots are below `limit`.
+    pub(crate) fn over(list: &'a [u8], df: u32, limit: u32) -> Result<Self> {
+        let postings = df as usize;
+        let blocks = postings.div_ceil(BLOCK);
         let mut cursor = Self {
             skips: &[],
-            data: entry.list,
-            limit: view.len(),
-            df: entry.df,
+            data: list,
+            limit,
+            df,
             blocks,
             block: NONE,
             count: 0,
@@ -82,11 +87,11 @@ impl<'a> TermCursor<'a> {
             slots: [0; BLOCK],
             tfs: [0; BLOCK],
         };
-        if df < BLOCK {
-            cursor.read_few(df)?;
+        if postings < BLOCK {
+            cursor.read_few(postings)?;
             return Ok(cursor);
         }
-        let (skips, data) = entry.list.split_at_checked(blocks * SKIP_BYTES).ok_or_else(short)?;
+        let (skips, data) = list.split_at_checked(blocks * SKIP_BYTES).ok_or_else(short)?;
         (cursor.skips, cursor.data) = (skips.as_chunks().0, data);
         Ok(cursor)
     }
@@ -109,13 +114,13 @@ impl<'a> TermCursor<'a> {
 
     /// What stands before the blocks for one of them.
     #[inline]
-    pub(super) fn skip(&self, block: usize) -> Option<Skip> {
+    pub(crate) fn skip(&self, block: usize) -> Option<Skip> {
         self.skips.get(block).map(Skip::read)
     }
 
     /// The last slot of a block.
     #[inline]
-    pub(super) fn last_of(&self, block: usize) -> Slot {
+    pub(crate) fn last_of(&self, block: usize) -> Slot {
         match self.skips.get(block) {
             Some(skip) => Skip::read(skip).last,
             None => self.slots[self.count.saturating_sub(1) & (BLOCK - 1)],
@@ -124,7 +129,7 @@ impl<'a> TermCursor<'a> {
 
     /// The first block from `from` on whose last slot is at least `slot`; the number of blocks where there is none.
     #[inline]
-    pub(super) fn block_from(&self, from: usize, slot: Slot) -> usize {
+    pub(crate) fn block_from(&self, from: usize, slot: Slot) -> usize {
         let mut step = 1;
         let mut low = from;
         while low + step < self.blocks && self.last_of(low + step - 1) < slot {
@@ -207,7 +212,7 @@ impl<'a> TermCursor<'a> {
 
     /// Goes to the first posting whose slot is at least `slot`, which is not smaller than any asked for before.
     #[inline]
-    pub(super) fn seek(&mut self, slot: Slot) -> Result<Option<Slot>> {
+    pub(crate) fn seek(&mut self, slot: Slot) -> Result<Option<Slot>> {
         if self.block == NONE || self.slots[self.count - 1] < slot {
             let from = if self.block == NONE { 0 } else { self.block + 1 };
             let block = self.block_from(from, slot);
@@ -224,7 +229,7 @@ impl<'a> TermCursor<'a> {
 
     /// The occurrences in the record of the present posting.
     #[inline]
-    pub(super) fn tf(&mut self) -> Result<u32> {
+    pub(crate) fn tf(&mut self) -> Result<u32> {
         self.load_tfs()?;
         Ok(self.tfs[self.place & (BLOCK - 1)])
     }
@@ -237,7 +242,7 @@ impl<'a> TermCursor<'a> {
 
     /// Slots and occurrences of `block` from `start` to before `end`.
     #[inline]
-    pub(super) fn part(&mut self, block: usize, start: Slot, end: Slot) -> Result<(&[Slot], &[u32])> {
+    pub(crate) fn part(&mut self, block: usize, start: Slot, end: Slot) -> Result<(&[Slot], &[u32])> {
         self.load(block)?;
         self.load_tfs()?;
         let slots = &self.slots[..self.count];
@@ -268,7 +273,7 @@ impl<'a> TermCursor<'a> {
     }
 
     /// Calls `each` with every slot and its occurrences.
-    pub(super) fn each(&mut self, mut each: impl FnMut(Slot, u32)) -> Result<()> {
+    pub(crate) fn each(&mut self, mut each: impl FnMut(Slot, u32)) -> Result<()> {
         for block in 0..self.blocks {
             let (slots, tfs) = self.part(block, 0, Slot::MAX)?;
             slots.iter().zip(tfs).for_each(|(slot, tf)| each(*slot, *tf));

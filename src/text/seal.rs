@@ -15,15 +15,16 @@ use crate::ids::Slot;
 
 /// The postings of one term, by ascending slot.
 #[derive(Default)]
-pub(super) struct List {
-    pub(super) slots: Vec<Slot>,
-    pub(super) tfs: Vec<u32>,
+pub(crate) struct List {
+    pub(crate) slots: Vec<Slot>,
+    pub(crate) tfs: Vec<u32>,
     /// The positions of all records one after another, ascending in each; empty where they are not kept.
     pub(super) positions: Vec<u32>,
 }
 
 impl List {
-    pub(super) fn clear(&mut self) {
+    /// No postings.
+    pub(crate) fn clear(&mut self) {
         self.slots.clear();
         self.tfs.clear();
         self.positions.clear();
@@ -41,61 +42,27 @@ impl List {
     }
 }
 
-/// Writes the index of one field.
-pub(super) struct Writer<'a> {
-    lens: &'a [u32],
-    positions: bool,
-    docs: u32,
-    tokens: u64,
-    max_len: u32,
-    mean: f32,
-    dictionary: DictionaryWriter,
-    postings: Vec<u8>,
-    positions_out: Vec<u8>,
-    scratch: Vec<u8>,
+/// Encodes lists of postings.
+#[derive(Default)]
+pub(crate) struct ListWriter {
     few: Vec<u32>,
 }
 
-impl<'a> Writer<'a> {
-    /// A writer for records of these lengths.
-    pub(super) fn new(lens: &'a [u32], positions: bool) -> Self {
-        let docs = lens.iter().filter(|len| **len > 0).count() as u32;
-        let tokens = lens.iter().map(|len| u64::from(*len)).sum();
-        let max_len = lens.iter().copied().max().unwrap_or(0);
-        let mean = tokens as f32 / docs.max(1) as f32;
-        let (postings, positions_out, scratch, few) = Default::default();
-        let dictionary = DictionaryWriter::default();
-        Self {
-            lens,
-            positions,
-            docs,
-            tokens,
-            max_len,
-            mean,
-            dictionary,
-            postings,
-            positions_out,
-            scratch,
-            few,
-        }
-    }
-
-    /// The next term, which is larger than all before. It has at least one posting.
-    pub(super) fn term(&mut self, term: &[u8], list: &List) -> Result<()> {
-        self.dictionary.term(term, (self.postings.len() as u64, self.positions_out.len() as u64))?;
-        let mut bytes = std::mem::take(&mut self.scratch);
-        bytes.clear();
+impl ListWriter {
+    /// Appends the list, which has at least one posting; `impact` bounds what the postings of a block score.
+    pub(crate) fn write(
+        &mut self,
+        list: &List,
+        impact: impl Fn(&[Slot], &[u32]) -> u16,
+        out: &mut Vec<u8>,
+    ) -> Result<()> {
         match list.slots.len() {
-            0..BLOCK => self.few(list, &mut bytes),
-            _ => self.many(list, &mut bytes)?,
+            0..BLOCK => {
+                self.few(list, out);
+                Ok(())
+            }
+            _ => self.many(list, impact, out),
         }
-        let positions = self.positions.then(|| self.write_positions(list)).transpose()?;
-        self.dictionary.info(list.slots.len() as u32, &bytes, positions);
-        if bytes.len() > super::dictionary::INLINE_BYTES {
-            self.postings.extend_from_slice(&bytes);
-        }
-        self.scratch = bytes;
-        Ok(())
     }
 
     fn few(&mut self, list: &List, out: &mut Vec<u8>) {
@@ -105,9 +72,10 @@ impl<'a> Writer<'a> {
             writer.varint(u64::from(*tf));
             return out.extend(writer.finish());
         }
+        let start = out.len();
         out.extend([0; 2]);
         let widths = self.pack_few(None, &list.slots, &list.tfs, out);
-        (out[0], out[1]) = widths;
+        (out[start], out[start + 1]) = widths;
     }
 
     /// Appends gaps and occurrences; gives the bits of each.
@@ -127,7 +95,12 @@ impl<'a> Writer<'a> {
         (slot_bits, tf_bits)
     }
 
-    fn many(&mut self, list: &List, out: &mut Vec<u8>) -> Result<()> {
+    fn many(
+        &mut self,
+        list: &List,
+        impact: impl Fn(&[Slot], &[u32]) -> u16,
+        out: &mut Vec<u8>,
+    ) -> Result<()> {
         let mut skips = ByteWriter::new();
         let mut data = Vec::new();
         let mut before = None;
@@ -143,13 +116,72 @@ impl<'a> Writer<'a> {
             let last = slots[slots.len() - 1];
             skips.u32(last);
             skips.u32(end(data.len())?);
-            skips.u16(self.impact(slots, tfs));
+            skips.u16(impact(slots, tfs));
             skips.u8(slot_bits);
             skips.u8(tf_bits);
             before = Some(last);
         }
         out.extend(skips.finish());
         out.extend(data);
+        Ok(())
+    }
+}
+
+/// Writes the index of one field.
+pub(super) struct Writer<'a> {
+    lens: &'a [u32],
+    positions: bool,
+    docs: u32,
+    tokens: u64,
+    max_len: u32,
+    mean: f32,
+    dictionary: DictionaryWriter,
+    postings: Vec<u8>,
+    positions_out: Vec<u8>,
+    scratch: Vec<u8>,
+    lists: ListWriter,
+    few: Vec<u32>,
+}
+
+impl<'a> Writer<'a> {
+    /// A writer for records of these lengths.
+    pub(super) fn new(lens: &'a [u32], positions: bool) -> Self {
+        let docs = lens.iter().filter(|len| **len > 0).count() as u32;
+        let tokens = lens.iter().map(|len| u64::from(*len)).sum();
+        let max_len = lens.iter().copied().max().unwrap_or(0);
+        let mean = tokens as f32 / docs.max(1) as f32;
+        let (postings, positions_out, scratch, lists, few) = Default::default();
+        let dictionary = DictionaryWriter::default();
+        Self {
+            lens,
+            positions,
+            docs,
+            tokens,
+            max_len,
+            mean,
+            dictionary,
+            postings,
+            positions_out,
+            scratch,
+            lists,
+            few,
+        }
+    }
+
+    /// The next term, which is larger than all before. It has at least one posting.
+    pub(super) fn term(&mut self, term: &[u8], list: &List) -> Result<()> {
+        self.dictionary.term(term, (self.postings.len() as u64, self.positions_out.len() as u64))?;
+        let mut bytes = std::mem::take(&mut self.scratch);
+        bytes.clear();
+        let mut lists = std::mem::take(&mut self.lists);
+        lists.write(list, |slots, tfs| self.impact(slots, tfs), &mut bytes)?;
+        self.lists = lists;
+        let positions = self.positions.then(|| self.write_positions(list)).transpose()?;
+        self.dictionary.info(list.slots.len() as u32, &bytes, positions);
+        if bytes.len() > super::dictionary::INLINE_BYTES {
+            self.postings.extend_from_slice(&bytes);
+        }
+        self.scratch = bytes;
         Ok(())
     }
 

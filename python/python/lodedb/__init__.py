@@ -43,7 +43,7 @@ from lodedb._lodedb import (
     weighted,
 )
 from lodedb._progress import Progress
-from lodedb._types import CollectionStats, Latency, SegmentExplain, SlowSearch, Stats, WordsExplain
+from lodedb._types import CollectionStats, Latency, SegmentExplain, SlowSearch, SparseExplain, Stats, WordsExplain
 
 __all__ = [
     "AlreadyExistsError",
@@ -76,6 +76,7 @@ __all__ = [
     "SchemaError",
     "SegmentExplain",
     "SlowSearch",
+    "SparseExplain",
     "Stats",
     "Transaction",
     "TransactionCollection",

@@ -10,7 +10,7 @@ from typing_extensions import Self
 from lodedb._filter import Condition
 from lodedb._fragment import Fragment
 from lodedb._progress import Progress
-from lodedb._types import CollectionStats, SegmentExplain, SlowSearch, Stats, WordsExplain
+from lodedb._types import CollectionStats, SegmentExplain, SlowSearch, SparseExplain, Stats, WordsExplain
 
 __all__ = [
     "Collection",
@@ -103,8 +103,8 @@ def rrf(k: float = 60.0) -> Fusion:
 def weighted(**weights: float) -> Fusion:
     """Scores of each part, from its worst candidate to its best mapped to 0 to 1, added up with these weights.
 
-    Parts are called `vector` and `text`; where a search has several vectors, by their names. Those that are not named count
-    1.
+    Parts are called `vector` and `text`; where a search has several vectors, by their names, as sparse ones always are. Those
+    that are not named count 1.
 
     >>> lodedb.weighted(vector=0.7, text=0.3)
     lodedb.weighted(vector=0.7, text=0.3)
@@ -145,6 +145,7 @@ class Database:
         vectors: Mapping[str, int | _Vector] | None = None,
         id_type: Literal["int", "str"] | None = None,
         text: Iterable[str] | Mapping[str, str | _TextField] | None = None,
+        sparse: Sequence[str] | None = None,
         unindexed: Iterable[str] | None = None,
         m: int | None = None,
         ef_construction: int | None = None,
@@ -154,7 +155,8 @@ class Database:
         """The collection `name`: created where there is none, compared with what is asked for where there is.
 
         `dim` declares one vector called "vector"; `vectors` several by name, as `{"text": 384, "image": {"dim":
-        512, "metric": "dot", "dtype": "f16"}}`. With neither, the collection has to exist, and nothing else of its
+        512, "metric": "dot", "dtype": "f16"}}`; `sparse` names sparse ones, such as SPLADE makes: few terms out of many, each
+        with a weight, compared by dot product. Without these and `text`, the collection has to exist, and nothing else of its
         schema can be given. `metric` is "cosine" unless said otherwise, "dot", "l2" or, for the dtype "binary",
         "hamming"; `dtype` is "f32", or "f16", "bf16", "i8", "binary". `id_type` fixes the kind of ids, which the
         first record decides otherwise. `m` (16) and `ef_construction` (128) say how dense the graph is and how
@@ -275,15 +277,20 @@ class Collection:
         *,
         ids: Iterable[_Id] | NDArray[Any] | None = None,
         vectors: _Vectors | None = None,
+        sparse: Any | None = None,
         fields: dict[str, Any] | None = None,
     ) -> int:
         """Puts records in, each in place of the one with its id where there is one: all of them or none. Gives their number.
 
         As rows: dicts, in any iterable. As a table: anything with Arrow's C data interface (pyarrow, polars, duckdb) or a
         pandas frame, with a column `id`, a column for each vector, and fields. As columns: `ids`, `vectors` as an array of
-        one row a record (a dict of arrays by name where there are several vectors), `fields` as a dict of columns.
+        one row a record (a dict of arrays by name where there are several vectors), `sparse` as a list (or, where there are
+        several, a dict of lists by name), `fields` as a dict of columns.
         C-contiguous float32, float16 and int8 arrays are taken as they are, others are converted. Vectors of the dtype
-        "binary" are zeros and ones, or uint8 packed as by `numpy.packbits`.
+        "binary" are zeros and ones, or uint8 packed as by `numpy.packbits`. A sparse vector is a dict of weights by term, a pair
+        of arrays (terms and weights), an object that has both (`indices`, and `values` or `data`), or a row of a scipy matrix; a
+        column of them may be such a matrix, in tables maps or structs of `indices` and `values`. A record may be without it. Weights
+        are above 0, and float32.
 
         Raises DimensionError, ArgumentError, SchemaError, LimitError for a record that can't be stored; nothing was
         changed then.
@@ -302,6 +309,7 @@ class Collection:
         *,
         ids: Iterable[_Id] | NDArray[Any] | None = None,
         vectors: _Vectors | None = None,
+        sparse: Any | None = None,
         fields: dict[str, Any] | None = None,
     ) -> int:
         """As `upsert`, but an id that exists, or appears twice, raises AlreadyExistsError."""
@@ -422,6 +430,7 @@ class Collection:
         self,
         vector: ArrayLike | str | dict[str, Any] | None = None,
         *,
+        sparse: Any | None = None,
         text: str | None = None,
         k: int | None = 10,
         where: _Where | None = None,
@@ -443,12 +452,15 @@ class Collection:
         rerank: _Rerank | None = None,
         rerank_depth: int | None = None,
     ) -> Hits:
-        """The `k` records nearest to `vector`, or with the words of `text`, or both, the best first; fewer only where fewer
-        match.
+        """The `k` records nearest to `vector`, or to a `sparse` one, or with the words of `text`, or several of these, the best
+        first; fewer only where fewer match.
 
         `vector` is an array; a text to make a vector of, with `embed`; or a dict of several vectors by name. `text` is what a
         person types: `gold mine` (any of the words, the more the better), `+gold -coal` (must, must not be there), `"sluice
         box"` or `"sluice box"~2` (together, or so far from it), `prosp*`, `mininng~` (misspelt), `title:gold`, `gold^2`.
+
+        `sparse` is a sparse vector, as `upsert` takes it, compared by dot product; or a dict of them by name. Only records that have
+        a term of it are found by it, and these are exactly the best.
 
         `where` is a filter: a dict of operators, a string, or an expression of `lodedb.F`. However few or many records
         pass, the hits are `min(k, matches)`, at the recall of a search without it. A field that no record has is an
@@ -500,6 +512,11 @@ class Collection:
         >>> hits = notes.search([1.0, 0.0], text="tin", fusion=lodedb.weighted(vector=0.3, text=0.7))
         >>> hits[0].id, hits[0].scores["vector"], hits[1].scores["text"]
         ('north', 0.0, 0.0)
+        >>> terms = db.collection("terms", sparse=["splade"])
+        >>> terms.upsert(ids=[1, 2], sparse=[{17: 0.5, 4711: 1.25}, {17: 1.0}])
+        2
+        >>> terms.search(sparse={17: 1.0, 4711: 2.0})
+        Hits([Hit(id=1, score=3.0000), Hit(id=2, score=1.0000)])
         >>> notes.search([1.0, 0.0], rerank=lambda hits: [hit["year"] for hit in hits])
         Hits([Hit(id='north', score=1851.0000), Hit(id='east', score=1849.0000)])
         """
@@ -508,6 +525,7 @@ class Collection:
         self,
         vector: ArrayLike | str | dict[str, Any] | None = None,
         *,
+        sparse: Any | None = None,
         text: str | None = None,
         k: int | None = 10,
         where: _Where | None = None,
@@ -639,7 +657,7 @@ class Hits:
 
     @property
     def distances(self) -> NDArray[np.float32]:
-        """The distances: 1 - cosine, minus the dot product, the Euclidean distance, or the bits that differ; NaN for words alone."""
+        """The distances: 1 - cosine, minus the dot product, the Euclidean distance, or the bits that differ; NaN where there is none."""
 
     def to_dict(self) -> dict[str, Any]:
         """Columns by name: `id`, `score`, `distance` and each field; a field called `score` is `field_score`."""
@@ -676,7 +694,8 @@ class Hit:
     @property
     def scores(self) -> dict[str, float]:
         """What the record scores in each part of the search: `vector` and `text`, or the names of vectors where there are
-        several, and `rerank`. A part that did not find the record has its score as well; words that do not match have 0.
+        several, those of sparse ones, and `rerank`. A part that did not find the record has its score as well; words and terms
+        that do not match have 0.
         """
 
     @property
@@ -685,7 +704,7 @@ class Hit:
 
     @property
     def distance(self) -> float:
-        """How far the record's vector is from the query; smaller is nearer. With several vectors, the first; NaN for words alone."""
+        """How far the record's vector is from the query; smaller is nearer. With several vectors, the first; NaN where there is none."""
 
     @property
     def fields(self) -> dict[str, Any]:
@@ -736,6 +755,12 @@ class Explain:
         (followed over records that do not pass), "cells" (codes that pass scored in the cells nearest to the query, the best
         rescored), "codes" (all codes that pass scored, the best rescored), "rows" (all stored vectors that pass scored). `given_up` is the way tried first, where too few records near the query passed,
         or None. `scored` counts codes or rows scored where the filter had a say; `time` is in seconds.
+        """
+
+    @property
+    def sparse(self) -> list[SparseExplain]:
+        """How sparse vectors were searched for, one after the other: `name`, `found` candidates, records `scored` exactly for these,
+        and `time` in seconds.
         """
 
     @property
@@ -793,6 +818,7 @@ class TransactionCollection:
         *,
         ids: Iterable[_Id] | NDArray[Any] | None = None,
         vectors: _Vectors | None = None,
+        sparse: Any | None = None,
         fields: dict[str, Any] | None = None,
     ) -> int:
         """As `Collection.upsert`."""
@@ -803,6 +829,7 @@ class TransactionCollection:
         *,
         ids: Iterable[_Id] | NDArray[Any] | None = None,
         vectors: _Vectors | None = None,
+        sparse: Any | None = None,
         fields: dict[str, Any] | None = None,
     ) -> int:
         """As `Collection.insert`."""

@@ -90,6 +90,18 @@ class SegmentExplain(TypedDict):
     time: float
 
 
+class SparseExplain(TypedDict):
+    """How a sparse vector was searched for, as `Explain.sparse` lists it.
+
+    `found` candidates were found, for which `scored` records were scored exactly, in `time` seconds.
+    """
+
+    name: str
+    found: int
+    scored: int
+    time: float
+
+
 class WordsExplain(TypedDict):
     """How words were searched for, as `Explain.words` tells it: how many candidates were found, in how many seconds."""
 

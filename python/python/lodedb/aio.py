@@ -147,13 +147,21 @@ class Collection:
         """The collection's name."""
         return self._collection.name
 
-    async def upsert(self, records: Any = None, *, ids: Any = None, vectors: Any = None, fields: Any = None) -> int:
+    async def upsert(
+        self, records: Any = None, *, ids: Any = None, vectors: Any = None, sparse: Any = None, fields: Any = None
+    ) -> int:
         """As `lodedb.Collection.upsert`."""
-        return await self._write(self._collection.upsert, records, ids=ids, vectors=vectors, fields=fields)
+        return await self._write(
+            self._collection.upsert, records, ids=ids, vectors=vectors, sparse=sparse, fields=fields
+        )
 
-    async def insert(self, records: Any = None, *, ids: Any = None, vectors: Any = None, fields: Any = None) -> int:
+    async def insert(
+        self, records: Any = None, *, ids: Any = None, vectors: Any = None, sparse: Any = None, fields: Any = None
+    ) -> int:
         """As `lodedb.Collection.insert`."""
-        return await self._write(self._collection.insert, records, ids=ids, vectors=vectors, fields=fields)
+        return await self._write(
+            self._collection.insert, records, ids=ids, vectors=vectors, sparse=sparse, fields=fields
+        )
 
     async def update(self, id: Any, fields: Any = None) -> int:
         """As `lodedb.Collection.update`."""
@@ -273,13 +281,17 @@ class TransactionCollection:
         """The collection's name."""
         return self._collection.name
 
-    async def upsert(self, records: Any = None, *, ids: Any = None, vectors: Any = None, fields: Any = None) -> int:
+    async def upsert(
+        self, records: Any = None, *, ids: Any = None, vectors: Any = None, sparse: Any = None, fields: Any = None
+    ) -> int:
         """As `lodedb.Collection.upsert`."""
-        return await _run(self._collection.upsert, records, ids=ids, vectors=vectors, fields=fields)
+        return await _run(self._collection.upsert, records, ids=ids, vectors=vectors, sparse=sparse, fields=fields)
 
-    async def insert(self, records: Any = None, *, ids: Any = None, vectors: Any = None, fields: Any = None) -> int:
+    async def insert(
+        self, records: Any = None, *, ids: Any = None, vectors: Any = None, sparse: Any = None, fields: Any = None
+    ) -> int:
         """As `lodedb.Collection.insert`."""
-        return await _run(self._collection.insert, records, ids=ids, vectors=vectors, fields=fields)
+        return await _run(self._collection.insert, records, ids=ids, vectors=vectors, sparse=sparse, fields=fields)
 
     async def update(self, id: Any, fields: Any = None) -> int:
         """As `lodedb.Collection.update`."""
