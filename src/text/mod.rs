@@ -4,7 +4,7 @@
 //! text -> words -> terms                              analyzer (words, stop_words)
 //! (slot, text)* -> FieldBuilder -> bytes              build (interner), seal (pack, dictionary, layout)
 //! bytes -> FieldView                                  view, dictionary, postings, phrase
-//! typed query -> TextQuery -> Prepared -> hits        parse, query, prepare (expand, fuzzy), search (parts, leaf, top)
+//! typed query -> TextQuery -> Prepared -> hits        parse, query, prepare (expand, fuzzy), search (parts, leaf, score, sums, top)
 //! text, Prepared -> fragments                         highlight
 //! ```
 //!
@@ -51,9 +51,11 @@ mod phrase;
 mod postings;
 mod prepare;
 mod query;
+mod score;
 mod seal;
 mod search;
 mod stop_words;
+mod sums;
 mod top;
 mod view;
 mod words;
