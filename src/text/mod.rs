@@ -1,7 +1,7 @@
 //! The keyword index: which records have which words, and how well they fit a query.
 //!
 //! ```text
-//! text -> words -> terms                              analyzer (words, stop_words)
+//! text -> words -> terms                              analyzer (words, stems, stop_words)
 //! (slot, text)* -> FieldBuilder -> bytes              build (interner), seal (pack, dictionary, layout)
 //! bytes -> FieldView                                  view, dictionary, postings, phrase
 //! typed query -> TextQuery -> Prepared -> hits        parse, query, prepare (expand, fuzzy), search (parts, leaf, score, sums, top)
@@ -54,6 +54,7 @@ mod query;
 mod score;
 mod seal;
 mod search;
+mod stems;
 mod stop_words;
 mod sums;
 mod top;

@@ -110,7 +110,7 @@ impl<'a> Prepared<'a> {
         fields: &[SearchedField<'_>],
         segments: &'a [SearchedSegment<'a>],
     ) -> Result<Self> {
-        let analyses = RefCell::new(fields.iter().map(|field| field.analyzer.start()).collect());
+        let analyses = RefCell::new(fields.iter().map(|field| field.analyzer.start_query()).collect());
         let lookup = Lookup { fields, segments, lenient: query.lenient, analyses };
         let mut clauses = Vec::with_capacity(query.clauses.len());
         for clause in &query.clauses {
