@@ -70,10 +70,19 @@ impl NaiveField {
         match &clause.what {
             What::Phrase { text, slop } => self.phrase(&self.terms(text), *slop, at),
             What::Word(text) if clause.occur != Occur::Should => self.phrase(&self.terms(text), 0, at),
-            What::Word(text) => {
+            _ => {
+                let (says, terms) = self.weighted(clause);
+                (says, self.sum(terms.into_iter(), at))
+            }
+        }
+    }
+
+    /// Whether a clause says anything, and terms of which any counts, with their weights.
+    fn weighted(&self, clause: &Clause) -> (bool, Vec<(String, f64)>) {
+        match &clause.what {
+            What::Phrase { text, .. } | What::Word(text) => {
                 let terms = self.terms(text);
-                let weighted = terms.iter().map(|(term, _)| (term.clone(), self.idf(term)));
-                (!terms.is_empty(), self.sum(weighted, at))
+                (!terms.is_empty(), terms.iter().map(|(term, _)| (term.clone(), self.idf(term))).collect())
             }
             What::Prefix(prefix) => {
                 let prefix = self.analyzer.start().folded(prefix).to_owned();
@@ -81,7 +90,7 @@ impl NaiveField {
                 let stem = stem.filter(|_| self.analyzer.stems());
                 let near = self.all_terms().into_iter();
                 let near = near.filter(|term| term.starts_with(&prefix) || Some(term) == stem.as_ref());
-                (!prefix.is_empty(), self.expanded(near.map(|term| (term, 1.0)).collect(), at))
+                (!prefix.is_empty(), self.expanded(near.map(|term| (term, 1.0)).collect()))
             }
             What::Fuzzy { word, edits } => {
                 let word = self.analyzer.start().folded(word).to_owned();
@@ -96,7 +105,7 @@ impl NaiveField {
                     let distance = if distance > usize::from(*edits) && stem { 1 } else { distance };
                     (distance <= usize::from(*edits)).then_some((term, 1.0 / (1.0 + distance as f64)))
                 });
-                (!word.is_empty(), self.expanded(near.collect(), at))
+                (!word.is_empty(), self.expanded(near.collect()))
             }
         }
     }
@@ -105,10 +114,18 @@ impl NaiveField {
         self.records.iter().flat_map(|record| record.keys().cloned()).collect()
     }
 
-    fn expanded(&self, terms: Vec<(String, f64)>, at: usize) -> Option<f64> {
+    /// Whether what the clause asks for in this field are terms of which any counts.
+    fn is_terms(&self, clause: &Clause) -> bool {
+        match &clause.what {
+            What::Phrase { text, .. } => self.terms(text).len() < 2,
+            _ => clause.occur == Occur::Should,
+        }
+    }
+
+    fn expanded(&self, terms: Vec<(String, f64)>) -> Vec<(String, f64)> {
         let docs = self.records.iter().filter(|record| !record.is_empty()).count() as u64;
         let df = terms.iter().map(|(term, _)| self.df(term)).max().unwrap_or(0);
-        self.sum(terms.into_iter().map(|(term, share)| (term, idf(docs, df) * share)), at)
+        terms.into_iter().map(|(term, share)| (term, idf(docs, df) * share)).collect()
     }
 
     fn sum(&self, terms: impl Iterator<Item = (String, f64)>, at: usize) -> Option<f64> {
@@ -177,20 +194,29 @@ fn edits_between(a: &str, b: &str) -> usize {
 /// The score of one record, which is the `at`th of each field; nothing where the query does not match it.
 pub(super) fn score(query: &TextQuery, fields: &[(&str, NaiveField)], at: usize) -> Option<f64> {
     let (mut sum, mut must, mut should, mut matched) = (0.0, 0, 0, 0);
+    // Where any counts, equal terms are joined: the squares of their weights, by field and term.
+    let mut joined: BTreeMap<(usize, String), f64> = BTreeMap::new();
     for clause in &query.clauses {
-        let chosen = fields
-            .iter()
-            .filter(|(name, _)| clause.fields.is_empty() || clause.fields.iter().any(|field| field == name));
-        let (mut fields, mut saying, mut found) = (0, 0, None);
-        for (_, field) in chosen {
-            let (says, score) = field.clause(clause, at);
-            (fields, saying) = (fields + 1, saying + usize::from(says));
+        let chosen = fields.iter().enumerate().filter(|(_, (name, _))| {
+            clause.fields.is_empty() || clause.fields.iter().any(|field| field == name)
+        });
+        let (mut count, mut saying, mut found) = (0, 0, None);
+        for (place, (_, field)) in chosen {
+            let (says, mut score) = field.clause(clause, at);
+            (count, saying) = (count + 1, saying + usize::from(says));
+            if clause.occur == Occur::Should && query.minimum == Minimum::Any && field.is_terms(clause) {
+                for (term, weight) in field.weighted(clause).1 {
+                    let weight = weight * field.boost * f64::from(clause.boost);
+                    *joined.entry((place, term)).or_default() += weight * weight;
+                }
+                score = score.map(|_| 0.0);
+            }
             if let Some(score) = score {
                 *found.get_or_insert(0.0) += score * field.boost * f64::from(clause.boost);
             }
         }
         let optional = clause.occur == Occur::Should && query.minimum == Minimum::Any;
-        let said = if optional || clause.occur == Occur::MustNot { saying > 0 } else { saying == fields };
+        let said = if optional || clause.occur == Occur::MustNot { saying > 0 } else { saying == count };
         match (clause.occur, found) {
             _ if !said => {}
             (Occur::MustNot, Some(_)) | (Occur::Must, None) => return None,
@@ -202,6 +228,10 @@ pub(super) fn score(query: &TextQuery, fields: &[(&str, NaiveField)], at: usize)
                 sum += found.unwrap_or(0.0);
             }
         }
+    }
+    for ((place, term), squares) in joined {
+        let terms = std::iter::once((term, squares.sqrt()));
+        sum += fields[place].1.sum(terms, at).unwrap_or(0.0);
     }
     let least = usize::from(must == 0);
     let minimum = match query.minimum {
