@@ -4,7 +4,7 @@
 //! text -> words -> terms                              analyzer (words, stems, stop_words)
 //! (slot, text)* -> FieldBuilder -> bytes              build (interner), seal (pack, dictionary, layout)
 //! bytes -> FieldView                                  view, dictionary, postings, phrase
-//! typed query -> TextQuery -> Prepared -> hits        parse, query, prepare (expand, fuzzy), search (parts, leaf, score, sums, top)
+//! typed query -> TextQuery -> Prepared -> hits        parse, query, prepare (expand, fuzzy), search (any, parts, leaf, score, sums, top)
 //! text, Prepared -> fragments                         highlight
 //! ```
 //!
@@ -24,7 +24,10 @@
 //!
 //! # Several fields
 //! A clause counts what it scores in each field, times the field's boost: the sum, not the best. It matches where it
-//! matches in any field.
+//! matches in any field. A term is as rare as it is in the field of the clause that has it most often.
+//!
+//! # Words said twice
+//! Where any word counts, the weights of equal terms add up as squares do. Where all or so many must match, each counts.
 //!
 //! # Invariants
 //! - What is found is exact: bounds only tell what need not be looked at.
@@ -35,6 +38,7 @@
 //! Not here: which fields are text, fusing with vectors, files.
 
 mod analyzer;
+mod any;
 mod bm25;
 mod build;
 mod dictionary;

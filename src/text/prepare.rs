@@ -70,11 +70,15 @@ pub(super) struct PreparedClause<'a> {
 /// One term or phrase in one field.
 pub(super) struct PreparedLeaf<'a> {
     pub(super) field: usize,
+    /// What its terms' rarity is multiplied by.
+    boost: f64,
     pub(super) weight: f64,
     pub(super) curve: Curve,
     pub(super) terms: Vec<PreparedTerm<'a>>,
     /// How several terms have to stand.
     pub(super) nearness: Nearness,
+    /// Whether its term is one of those that stand for one word, of which the most frequent says how rare the word is.
+    stands_for_word: bool,
 }
 
 pub(super) struct PreparedTerm<'a> {
@@ -83,8 +87,8 @@ pub(super) struct PreparedTerm<'a> {
     pub(super) place: u32,
     /// By segment.
     pub(super) entries: Vec<Option<Entry<'a>>>,
-    /// Live records with it, in all segments.
-    pub(super) df: u64,
+    /// Live records with it, in all segments; of the fields of its clause in the one where it is most frequent.
+    df: u64,
 }
 
 /// What looking up needs.
@@ -114,9 +118,10 @@ impl<'a> Prepared<'a> {
             let places = lookup.places(clause)?;
             let mut leaves = Vec::new();
             let (count, mut saying) = (places.len(), 0);
-            for place in places {
-                saying += usize::from(lookup.leaves(clause, place, &mut leaves)?);
+            for place in &places {
+                saying += usize::from(lookup.leaves(clause, *place, &mut leaves)?);
             }
+            lookup.weigh(&places, &mut leaves);
             // A clause of stop words alone asks for nothing. One that is required has to ask for something in every field:
             // what is a stop word in one of them can't be expected in the others.
             let optional = clause.occur == Occur::Should && query.minimum == Minimum::Any;
@@ -153,6 +158,17 @@ impl<'a> Prepared<'a> {
     /// Whether no record can match.
     pub(crate) fn is_empty(&self) -> bool {
         self.clauses.iter().all(|clause| clause.occur == Occur::MustNot)
+    }
+}
+
+/// Gives equal terms of a clause, which are in several fields, the frequency of the one that most records have.
+fn share_frequencies(leaves: &mut [PreparedLeaf<'_>]) {
+    let mut terms: Vec<&mut PreparedTerm<'_>> = leaves.iter_mut().flat_map(|leaf| &mut leaf.terms).collect();
+    // The most frequent of equal ones first.
+    terms.sort_by(|one, other| one.term.cmp(&other.term).then(other.df.cmp(&one.df)));
+    for equal in terms.chunk_by_mut(|one, other| one.term == other.term) {
+        let most = equal[0].df;
+        equal.iter_mut().for_each(|term| term.df = most);
     }
 }
 
@@ -272,8 +288,7 @@ impl<'a> Lookup<'a, '_> {
                 continue;
             }
             let term = self.term(term, 0, field)?;
-            let weight = self.idf(field, term.df) * boost;
-            leaves.push(self.leaf(field, weight, vec![term], Nearness::Anywhere));
+            leaves.push(self.leaf(field, boost, vec![term], Nearness::Anywhere));
         }
         Ok(said)
     }
@@ -290,13 +305,12 @@ impl<'a> Lookup<'a, '_> {
         let terms: Vec<_> = terms.collect::<Result<_>>()?;
         let said = !terms.is_empty();
         if said {
-            let weight: f64 = terms.iter().map(|term| self.idf(field, term.df)).sum();
-            leaves.push(self.leaf(field, weight * boost, terms, nearness));
+            leaves.push(self.leaf(field, boost, terms, nearness));
         }
         Ok(said)
     }
 
-    /// Terms that stand for one word: they share the statistics of the most frequent of them.
+    /// Terms that stand for one word.
     fn expanded(
         &self,
         expansion: &Expansion,
@@ -306,32 +320,42 @@ impl<'a> Lookup<'a, '_> {
     ) -> Result<bool> {
         let said = !expansion.is_empty();
         let views: Vec<_> = self.segments.iter().map(|segment| segment.views.get(field)?.as_ref()).collect();
-        let mut terms = Vec::new();
         for (term, share) in expansion.terms(&views)? {
-            terms.push((self.term(term, 0, field)?, share));
-        }
-        let df = terms.iter().map(|(term, _)| term.df).max().unwrap_or(0);
-        for (term, share) in terms {
-            let weight = self.idf(field, df) * boost * share;
-            leaves.push(self.leaf(field, weight, vec![term], Nearness::Anywhere));
+            let terms = vec![self.term(term, 0, field)?];
+            let leaf = self.leaf(field, boost * share, terms, Nearness::Anywhere);
+            leaves.push(PreparedLeaf { stands_for_word: true, ..leaf });
         }
         Ok(said)
     }
 
-    fn idf(&self, field: usize, df: u64) -> f64 {
-        idf(self.fields[field].totals.docs, df)
+    /// Weighs the leaves of a clause that looks in `places`. A term is as rare as it is in the field that has it most often:
+    /// in a field of few words all are rare, and would count too much there.
+    fn weigh(&self, places: &[usize], leaves: &mut [PreparedLeaf<'a>]) {
+        let docs = places.iter().map(|field| self.fields[*field].totals.docs).max().unwrap_or(0);
+        let standing = leaves.iter().filter(|leaf| leaf.stands_for_word).flat_map(|leaf| &leaf.terms);
+        let most = standing.map(|term| term.df).max().unwrap_or(0);
+        if places.len() > 1 {
+            share_frequencies(leaves);
+        }
+        for leaf in leaves {
+            let rarity: f64 = match leaf.stands_for_word {
+                true => idf(docs, most),
+                false => leaf.terms.iter().map(|term| idf(docs, term.df)).sum(),
+            };
+            leaf.weight = leaf.boost * rarity;
+        }
     }
 
     fn leaf(
         &self,
         field: usize,
-        weight: f64,
+        boost: f64,
         terms: Vec<PreparedTerm<'a>>,
         nearness: Nearness,
     ) -> PreparedLeaf<'a> {
         let totals = self.fields[field].totals;
         let curve = self.fields[field].bm25.curve(totals.tokens as f32 / totals.docs.max(1) as f32);
-        PreparedLeaf { field, weight, curve, terms, nearness }
+        PreparedLeaf { field, boost, weight: 0.0, curve, terms, nearness, stands_for_word: false }
     }
 
     /// Looks a term up in every segment.

@@ -15,12 +15,10 @@
 
 use super::leaf::Leaf;
 use super::parts::Candidate;
-use super::parts::LOOKUP_COST;
 use super::parts::Part;
 use super::parts::Parts;
 use super::parts::is_thin;
 use super::parts::narrow;
-use super::parts::refine;
 use super::prepare::Prepared;
 use super::score::Buffers;
 use super::score::Tables;
@@ -40,20 +38,18 @@ use std::ops::Range;
 const FIRST_WINDOW: u32 = 512;
 /// Clauses that are counted in the bits of a number.
 const COUNTED: usize = 64;
-/// So few postings in a window are read without further thought.
-const FEW_POSTINGS: u64 = 128;
 
 /// Working memory of searches.
 #[derive(Default)]
 pub(crate) struct Scratch {
-    sums: Sums,
+    pub(super) sums: Sums,
     buffers: Buffers,
     tables: Tables,
-    candidates: Vec<Candidate>,
+    pub(super) candidates: Vec<Candidate>,
     /// For each slot of a window, a bit for each clause that it matches.
     matched: Vec<u64>,
     /// Bounds and places of the leaves that a window has.
-    order: Vec<(u32, u32)>,
+    pub(super) order: Vec<(u32, u32)>,
     top: Top,
 }
 
@@ -158,13 +154,13 @@ impl<'a> Prepared<'a> {
 }
 
 /// One query over one segment.
-struct Run<'s, 'k> {
+pub(super) struct Run<'s, 'k> {
     allowed: Allowed<'s>,
     /// The filter's bits, where it is worth while to look at them posting by posting.
     bits: Option<Cow<'s, [u64]>>,
-    len: u32,
-    sink: &'s mut Sink<'k>,
-    scratch: &'s mut Scratch,
+    pub(super) len: u32,
+    pub(super) sink: &'s mut Sink<'k>,
+    pub(super) scratch: &'s mut Scratch,
 }
 
 impl Run<'_, '_> {
@@ -189,7 +185,7 @@ impl Run<'_, '_> {
     }
 
     /// The windows; the first ones are narrow, so that there is something to compare with soon.
-    fn windows(&self) -> impl Iterator<Item = (Slot, Slot)> + use<> {
+    pub(super) fn windows(&self) -> impl Iterator<Item = (Slot, Slot)> + use<> {
         let len = self.len;
         let mut base = 0;
         std::iter::from_fn(move || {
@@ -213,96 +209,8 @@ impl Run<'_, '_> {
         })
     }
 
-    /// Words of which any counts.
-    fn over_any(&mut self, leaves: &mut [Leaf<'_>], must_not: &mut [Part<'_>]) -> Result<()> {
-        let mut order = std::mem::take(&mut self.scratch.order);
-        let mut done = Ok(());
-        for (base, end) in self.windows() {
-            order.clear();
-            for (place, leaf) in leaves.iter_mut().enumerate() {
-                leaf.enter(base, end);
-                if leaf.bound > 0 {
-                    order.push((leaf.bound, place as u32));
-                }
-            }
-            order.sort_unstable();
-            done = self.any_in(base..end, leaves, &order, must_not);
-            if done.is_err() {
-                self.scratch.sums.forget();
-                break;
-            }
-        }
-        self.scratch.order = order;
-        done
-    }
-
-    /// The same in one window, of the leaves that it has, the smallest bound first.
-    fn any_in(
-        &mut self,
-        window: Range<Slot>,
-        leaves: &mut [Leaf<'_>],
-        order: &[(u32, u32)],
-        must_not: &mut [Part<'_>],
-    ) -> Result<()> {
-        let limit = self.sink.limit();
-        let (mut optional, mut rest) = (0, 0);
-        while let Some((bound, _)) = order.get(optional).filter(|(bound, _)| rest + bound <= limit) {
-            rest += bound;
-            optional += 1;
-        }
-        if optional == order.len() {
-            return Ok(());
-        }
-        while let Some((bound, place)) = optional.checked_sub(1).map(|last| order[last]) {
-            if rest <= limit / 2 && !self.has_few(&leaves[place as usize], window.clone()) {
-                break;
-            }
-            (optional, rest) = (optional - 1, rest - bound);
-        }
-        self.scratch.sums.note_above(limit - rest);
-        for (_, place) in &order[optional..] {
-            self.add_up(&mut leaves[*place as usize], window.clone())?;
-        }
-        if optional == 0 && must_not.is_empty() {
-            self.tell(window.start);
-            return Ok(());
-        }
-        self.candidates(window.start);
-        let mut looking_up = false;
-        for (bound, place) in order[..optional].iter().rev() {
-            rest -= bound;
-            let leaf = &mut leaves[*place as usize];
-            looking_up |= !self.is_read(leaf, window.clone());
-            if looking_up {
-                refine(&mut self.scratch.candidates, leaf, rest, limit)?;
-                continue;
-            }
-            self.add_up(leaf, window.clone())?;
-            let Scratch { sums, candidates, .. } = &mut *self.scratch;
-            candidates.iter_mut().for_each(|candidate| candidate.score = sums.at(candidate.slot));
-            candidates.retain(|candidate| candidate.score + rest > limit);
-        }
-        self.scratch.sums.forget();
-        self.finish(must_not)
-    }
-
-    /// Postings of a leaf in a window, about.
-    fn postings(&self, leaf: &Leaf<'_>, window: Range<Slot>) -> u64 {
-        leaf.cost * u64::from(window.end - window.start) / u64::from(self.len.max(1))
-    }
-
-    /// Whether a leaf has so few postings in a window that they are read without further thought.
-    fn has_few(&self, leaf: &Leaf<'_>, window: Range<Slot>) -> bool {
-        self.postings(leaf, window) < FEW_POSTINGS
-    }
-
-    /// Whether reading all postings of a leaf in the window costs less than looking the candidates up in it.
-    fn is_read(&self, leaf: &Leaf<'_>, window: Range<Slot>) -> bool {
-        self.scratch.candidates.len() as u64 * LOOKUP_COST > self.postings(leaf, window)
-    }
-
     /// Adds the scores of the window's records in a leaf to their sums.
-    fn add_up(&mut self, leaf: &mut Leaf<'_>, window: Range<Slot>) -> Result<()> {
+    pub(super) fn add_up(&mut self, leaf: &mut Leaf<'_>, window: Range<Slot>) -> Result<()> {
         let Scratch { sums, buffers, .. } = &mut *self.scratch;
         leaf.collect(window.start, window.end, self.bits.as_deref(), sums, buffers)
     }
@@ -317,7 +225,7 @@ impl Run<'_, '_> {
     }
 
     /// The candidates: records of the window whose sum was noted.
-    fn candidates(&mut self, base: Slot) {
+    pub(super) fn candidates(&mut self, base: Slot) {
         let Scratch { sums, candidates, .. } = &mut *self.scratch;
         candidates.clear();
         let allowed = self.allowed;
@@ -329,7 +237,7 @@ impl Run<'_, '_> {
     }
 
     /// Tells of the records of the window whose sum was noted and is their score.
-    fn tell(&mut self, base: Slot) {
+    pub(super) fn tell(&mut self, base: Slot) {
         let (allowed, sink) = (self.allowed, &mut *self.sink);
         let Scratch { sums, .. } = &mut *self.scratch;
         sums.each_above(base, |slot, score| {
@@ -478,7 +386,7 @@ impl Run<'_, '_> {
     }
 
     /// Tells of the candidates that nothing forbids.
-    fn finish(&mut self, must_not: &mut [Part<'_>]) -> Result<()> {
+    pub(super) fn finish(&mut self, must_not: &mut [Part<'_>]) -> Result<()> {
         let candidates = &mut self.scratch.candidates;
         let limit = self.sink.limit();
         candidates.retain(|candidate| candidate.score > limit);
