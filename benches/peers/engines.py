@@ -29,6 +29,7 @@ ENGINES = {
 
 STORES = {
     "lode": stores.Lode,
+    "lode-joined": stores.LodeJoined,
     "qdrant-edge": stores.QdrantEdge,
     "lancedb": stores.LanceDb,
     "zvec": stores.Zvec,

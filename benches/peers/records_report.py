@@ -88,7 +88,7 @@ def shown(value):
 
 def against(values, more):
     """The best of the others, and its time or size divided by Lode's; nothing where neither is better."""
-    others = {name: value for name, value in values.items() if name != OURS and value}
+    others = {name: value for name, value in values.items() if not name.startswith(OURS) and value}
     if more is None or not others:
         return "-", "-"
     best = (max if more else min)(others, key=others.get)

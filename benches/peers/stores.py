@@ -15,7 +15,8 @@ class Lode(Store, databases.Lode):
     joined = False
 
     def _collection(self, db):
-        words = {"text": ["title", "text"]} if self.words else {}
+        fields = ["text"] if self.joined else ["title", "text"]
+        words = {"text": fields} if self.words else {}
         return db.collection("bench", dim=self.dim, metric=self.metric, **words)
 
     def build(self, documents):
@@ -54,6 +55,13 @@ class Lode(Store, databases.Lode):
 
     def close(self):
         self.db.close()
+
+
+class LodeJoined(Lode):
+    """With title and text in one field, as the others have them."""
+
+    parts = ("words", "ranking")
+    joined = True
 
 
 class QdrantEdge(Store, databases.QdrantEdge):

@@ -74,15 +74,20 @@ impl<'a> ByteReader<'a> {
     }
 
     /// The next `len` bytes.
+    #[inline]
     pub(crate) fn bytes(&mut self, len: usize) -> Result<&'a [u8]> {
         let rest = self.bytes.get(self.at..).unwrap_or_default();
-        let Some(found) = rest.get(..len) else {
-            return Err(self.error(format!("{len} bytes expected, {} left", rest.len())));
-        };
+        let Some(found) = rest.get(..len) else { return Err(self.short(len)) };
         self.at += len;
         Ok(found)
     }
 
+    #[cold]
+    fn short(&self, len: usize) -> Error {
+        self.error(format!("{len} bytes expected, {} left", self.remaining()))
+    }
+
+    #[inline]
     fn array<const N: usize>(&mut self) -> Result<[u8; N]> {
         let mut out = [0; N];
         out.copy_from_slice(self.bytes(N)?);
@@ -90,6 +95,7 @@ impl<'a> ByteReader<'a> {
     }
 
     /// One byte.
+    #[inline]
     pub(crate) fn u8(&mut self) -> Result<u8> {
         Ok(u8::from_le_bytes(self.array()?))
     }
@@ -125,7 +131,18 @@ impl<'a> ByteReader<'a> {
     }
 
     /// An unsigned integer in LEB128: seven bits a byte, least significant first, at most ten bytes.
+    #[inline]
     pub(crate) fn varint(&mut self) -> Result<u64> {
+        match self.bytes.get(self.at) {
+            Some(byte) if *byte < 0x80 => {
+                self.at += 1;
+                Ok(u64::from(*byte))
+            }
+            _ => self.long_varint(),
+        }
+    }
+
+    fn long_varint(&mut self) -> Result<u64> {
         let mut value = 0u64;
         for shift in (0..64).step_by(7) {
             let byte = self.u8()?;

@@ -1,5 +1,6 @@
 //! [`Analyzer`]: from a text to terms, the same way for records and for queries.
 
+use super::stems::stem_of;
 use super::stop_words::ENGLISH;
 use super::words::Folding;
 use super::words::Kind;
@@ -212,7 +213,13 @@ impl Analyzer {
             _ => None,
         };
         let accents_last = self.accents && !self.folding().accents;
-        Analysis { analyzer: self, stemmer, accents_last, buffer: String::new(), folded: String::new() }
+        let (buffer, folded) = Default::default();
+        Analysis { analyzer: self, stemmer, accents_last, keeps: false, buffer, folded }
+    }
+
+    /// The chain for the words of a query, of which many will be asked for again.
+    pub(crate) fn start_query(&self) -> Analysis<'_> {
+        Analysis { keeps: true, ..self.start() }
     }
 
     fn is_stop_word(&self, word: &str) -> bool {
@@ -229,6 +236,8 @@ pub(crate) struct Analysis<'a> {
     analyzer: &'a Analyzer,
     stemmer: Option<Stemmer>,
     accents_last: bool,
+    /// Whether stems are kept for the next time.
+    keeps: bool,
     pub(super) buffer: String,
     folded: String,
 }
@@ -260,7 +269,12 @@ impl Analysis<'_> {
             return None;
         }
         let Some(stemmer) = &self.stemmer else { return Some(Cow::Borrowed(word)) };
-        let stem = stemmer.stem(word);
+        let stem: Cow<'w, str> = match self.analyzer.chain {
+            Chain::Stemmed(language) if self.keeps => {
+                Cow::Owned(stem_of(language, word, || stemmer.stem(word).into_owned()))
+            }
+            _ => stemmer.stem(word),
+        };
         if !self.accents_last || stem.is_ascii() {
             return Some(stem);
         }

@@ -67,6 +67,12 @@ impl Curve {
         self.base + self.slope * len
     }
 
+    /// The share of a weight that so many occurrences add in a record with this norm.
+    #[inline(always)]
+    pub(super) fn share(self, tf: f32, norm: f32) -> f32 {
+        (tf / (tf + norm)).min(1.0)
+    }
+
     /// The smallest factor by which this curve is above `other`, for lengths of 1 to `max_len`.
     pub(super) fn factor_over(self, other: Self, max_len: u32) -> f32 {
         let factor = |len: f32| {
@@ -92,17 +98,10 @@ pub(super) struct Weight {
 }
 
 impl Weight {
-    /// What `tf` occurrences in a record with this norm add: at least 1.
+    /// What a share of the weight is: at least 1.
     #[inline(always)]
-    pub(super) fn score(self, tf: u32, norm: f32) -> u32 {
-        // Signed numbers become floats in one step; there are never so many occurrences that it matters.
-        self.score_of(tf as i32 as f32, norm)
-    }
-
-    /// The same for what counts as so many occurrences.
-    #[inline(always)]
-    pub(super) fn score_of(self, tf: f32, norm: f32) -> u32 {
-        to_units((self.units * tf / (tf + norm)).min(self.units).max(1.0))
+    pub(super) fn score(self, share: f32) -> u32 {
+        to_units((self.units * share).max(1.0))
     }
 
     /// What a share of the weight is, rounded up.

@@ -1,10 +1,10 @@
 //! The keyword index: which records have which words, and how well they fit a query.
 //!
 //! ```text
-//! text -> words -> terms                              analyzer (words, stop_words)
+//! text -> words -> terms                              analyzer (words, stems, stop_words)
 //! (slot, text)* -> FieldBuilder -> bytes              build (interner), seal (pack, dictionary, layout)
 //! bytes -> FieldView                                  view, dictionary, postings, phrase
-//! typed query -> TextQuery -> Prepared -> hits        parse, query, prepare (expand, fuzzy), search (parts, leaf, top)
+//! typed query -> TextQuery -> Prepared -> hits        parse, query, prepare (expand, fuzzy), search (any, parts, leaf, score, sums, top)
 //! text, Prepared -> fragments                         highlight
 //! ```
 //!
@@ -24,7 +24,10 @@
 //!
 //! # Several fields
 //! A clause counts what it scores in each field, times the field's boost: the sum, not the best. It matches where it
-//! matches in any field.
+//! matches in any field. A term is as rare as it is in the field of the clause that has it most often.
+//!
+//! # Words said twice
+//! Where any word counts, the weights of equal terms add up as squares do. Where all or so many must match, each counts.
 //!
 //! # Invariants
 //! - What is found is exact: bounds only tell what need not be looked at.
@@ -35,6 +38,7 @@
 //! Not here: which fields are text, fusing with vectors, files.
 
 mod analyzer;
+mod any;
 mod bm25;
 mod build;
 mod dictionary;
@@ -51,9 +55,12 @@ mod phrase;
 mod postings;
 mod prepare;
 mod query;
+mod score;
 mod seal;
 mod search;
+mod stems;
 mod stop_words;
+mod sums;
 mod top;
 mod view;
 mod words;

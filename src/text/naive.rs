@@ -40,9 +40,8 @@ impl NaiveField {
         Self { analyzer, boost, records }
     }
 
-    fn idf(&self, term: &str) -> f64 {
-        let docs = self.records.iter().filter(|record| !record.is_empty()).count();
-        idf(docs as u64, self.df(term))
+    fn docs(&self) -> u64 {
+        self.records.iter().filter(|record| !record.is_empty()).count() as u64
     }
 
     fn df(&self, term: &str) -> u64 {
@@ -50,7 +49,7 @@ impl NaiveField {
     }
 
     fn score(&self, weight: f64, tf: f64, at: usize) -> f64 {
-        let docs = self.records.iter().filter(|record| !record.is_empty()).count() as f64;
+        let docs = self.docs() as f64;
         let mean = self.records.iter().map(len).sum::<f64>() / docs;
         weight * tf / (tf + 1.2 * (0.25 + 0.75 * len(&self.records[at]) / mean))
     }
@@ -66,22 +65,51 @@ impl NaiveField {
     }
 
     /// Score of a clause in one record; `None` where it does not match, and where it says nothing.
-    fn clause(&self, clause: &Clause, at: usize) -> (bool, Option<f64>) {
+    fn clause(&self, clause: &Clause, among: &[&Self], at: usize) -> (bool, Option<f64>) {
         match &clause.what {
-            What::Phrase { text, slop } => self.phrase(&self.terms(text), *slop, at),
-            What::Word(text) if clause.occur != Occur::Should => self.phrase(&self.terms(text), 0, at),
-            What::Word(text) => {
-                let terms = self.terms(text);
-                let weighted = terms.iter().map(|(term, _)| (term.clone(), self.idf(term)));
-                (!terms.is_empty(), self.sum(weighted, at))
+            What::Phrase { text, slop } => self.phrase(&self.terms(text), *slop, among, at),
+            What::Word(text) if clause.occur != Occur::Should => self.phrase(&self.terms(text), 0, among, at),
+            _ => {
+                let (says, terms) = self.weighted(clause, among);
+                (says, self.sum(terms.into_iter(), at))
             }
+        }
+    }
+
+    /// Whether a clause says anything, and terms of which any counts, with their weights.
+    fn weighted(&self, clause: &Clause, among: &[&Self]) -> (bool, Vec<(String, f64)>) {
+        let docs = among.iter().map(|field| field.docs()).max().unwrap_or(0);
+        match &clause.what {
+            What::Phrase { text, .. } | What::Word(text) => {
+                let terms = self.terms(text);
+                (
+                    !terms.is_empty(),
+                    terms.iter().map(|(term, _)| (term.clone(), rarity(among, term))).collect(),
+                )
+            }
+            _ => {
+                let dfs = among.iter().flat_map(|field| {
+                    let terms = field.standing_for(clause).1;
+                    terms.into_iter().map(|(term, _)| field.df(&term)).collect::<Vec<u64>>()
+                });
+                let df = dfs.max().unwrap_or(0);
+                let (says, terms) = self.standing_for(clause);
+                (says, terms.into_iter().map(|(term, share)| (term, idf(docs, df) * share)).collect())
+            }
+        }
+    }
+
+    /// Whether a prefix or a misspelt word says anything, and the terms that it may stand for with their shares.
+    fn standing_for(&self, clause: &Clause) -> (bool, Vec<(String, f64)>) {
+        match &clause.what {
+            What::Phrase { .. } | What::Word(_) => (false, Vec::new()),
             What::Prefix(prefix) => {
                 let prefix = self.analyzer.start().folded(prefix).to_owned();
                 let stem = self.terms(&prefix).first().map(|term| term.0.clone());
                 let stem = stem.filter(|_| self.analyzer.stems());
                 let near = self.all_terms().into_iter();
                 let near = near.filter(|term| term.starts_with(&prefix) || Some(term) == stem.as_ref());
-                (!prefix.is_empty(), self.expanded(near.map(|term| (term, 1.0)).collect(), at))
+                (!prefix.is_empty(), near.map(|term| (term, 1.0)).collect())
             }
             What::Fuzzy { word, edits } => {
                 let word = self.analyzer.start().folded(word).to_owned();
@@ -96,7 +124,7 @@ impl NaiveField {
                     let distance = if distance > usize::from(*edits) && stem { 1 } else { distance };
                     (distance <= usize::from(*edits)).then_some((term, 1.0 / (1.0 + distance as f64)))
                 });
-                (!word.is_empty(), self.expanded(near.collect(), at))
+                (!word.is_empty(), near.collect())
             }
         }
     }
@@ -105,10 +133,12 @@ impl NaiveField {
         self.records.iter().flat_map(|record| record.keys().cloned()).collect()
     }
 
-    fn expanded(&self, terms: Vec<(String, f64)>, at: usize) -> Option<f64> {
-        let docs = self.records.iter().filter(|record| !record.is_empty()).count() as u64;
-        let df = terms.iter().map(|(term, _)| self.df(term)).max().unwrap_or(0);
-        self.sum(terms.into_iter().map(|(term, share)| (term, idf(docs, df) * share)), at)
+    /// Whether what the clause asks for in this field are terms of which any counts.
+    fn is_terms(&self, clause: &Clause) -> bool {
+        match &clause.what {
+            What::Phrase { text, .. } => self.terms(text).len() < 2,
+            _ => clause.occur == Occur::Should,
+        }
     }
 
     fn sum(&self, terms: impl Iterator<Item = (String, f64)>, at: usize) -> Option<f64> {
@@ -121,8 +151,8 @@ impl NaiveField {
         sum
     }
 
-    fn phrase(&self, terms: &[(String, u32)], slop: u32, at: usize) -> (bool, Option<f64>) {
-        let weight: f64 = terms.iter().map(|(term, _)| self.idf(term)).sum();
+    fn phrase(&self, terms: &[(String, u32)], slop: u32, among: &[&Self], at: usize) -> (bool, Option<f64>) {
+        let weight: f64 = terms.iter().map(|(term, _)| rarity(among, term)).sum();
         let places = |(term, place): &(String, u32)| -> Vec<i64> {
             let positions = self.records[at].get(term).cloned().unwrap_or_default();
             positions.into_iter().map(|position| i64::from(position) - i64::from(*place)).collect()
@@ -151,6 +181,12 @@ impl NaiveField {
     }
 }
 
+/// How rare a term is in that of the fields that has it most often.
+fn rarity(fields: &[&NaiveField], term: &str) -> f64 {
+    let docs = fields.iter().map(|field| field.docs()).max().unwrap_or(0);
+    idf(docs, fields.iter().map(|field| field.df(term)).max().unwrap_or(0))
+}
+
 /// Edits between two words, as the fuzzy search counts them.
 fn edits_between(a: &str, b: &str) -> usize {
     let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
@@ -177,20 +213,30 @@ fn edits_between(a: &str, b: &str) -> usize {
 /// The score of one record, which is the `at`th of each field; nothing where the query does not match it.
 pub(super) fn score(query: &TextQuery, fields: &[(&str, NaiveField)], at: usize) -> Option<f64> {
     let (mut sum, mut must, mut should, mut matched) = (0.0, 0, 0, 0);
+    // Where any counts, equal terms are joined: the squares of their weights, by field and term.
+    let mut joined: BTreeMap<(usize, String), f64> = BTreeMap::new();
     for clause in &query.clauses {
-        let chosen = fields
-            .iter()
-            .filter(|(name, _)| clause.fields.is_empty() || clause.fields.iter().any(|field| field == name));
-        let (mut fields, mut saying, mut found) = (0, 0, None);
-        for (_, field) in chosen {
-            let (says, score) = field.clause(clause, at);
-            (fields, saying) = (fields + 1, saying + usize::from(says));
+        let chosen = fields.iter().enumerate().filter(|(_, (name, _))| {
+            clause.fields.is_empty() || clause.fields.iter().any(|field| field == name)
+        });
+        let among: Vec<&NaiveField> = chosen.clone().map(|(_, (_, field))| field).collect();
+        let (mut count, mut saying, mut found) = (0, 0, None);
+        for (place, (_, field)) in chosen {
+            let (says, mut score) = field.clause(clause, &among, at);
+            (count, saying) = (count + 1, saying + usize::from(says));
+            if clause.occur == Occur::Should && query.minimum == Minimum::Any && field.is_terms(clause) {
+                for (term, weight) in field.weighted(clause, &among).1 {
+                    let weight = weight * field.boost * f64::from(clause.boost);
+                    *joined.entry((place, term)).or_default() += weight * weight;
+                }
+                score = score.map(|_| 0.0);
+            }
             if let Some(score) = score {
                 *found.get_or_insert(0.0) += score * field.boost * f64::from(clause.boost);
             }
         }
         let optional = clause.occur == Occur::Should && query.minimum == Minimum::Any;
-        let said = if optional || clause.occur == Occur::MustNot { saying > 0 } else { saying == fields };
+        let said = if optional || clause.occur == Occur::MustNot { saying > 0 } else { saying == count };
         match (clause.occur, found) {
             _ if !said => {}
             (Occur::MustNot, Some(_)) | (Occur::Must, None) => return None,
@@ -202,6 +248,10 @@ pub(super) fn score(query: &TextQuery, fields: &[(&str, NaiveField)], at: usize)
                 sum += found.unwrap_or(0.0);
             }
         }
+    }
+    for ((place, term), squares) in joined {
+        let terms = std::iter::once((term, squares.sqrt()));
+        sum += fields[place].1.sum(terms, at).unwrap_or(0.0);
     }
     let least = usize::from(must == 0);
     let minimum = match query.minimum {

@@ -1,18 +1,16 @@
 //! The clauses of a query in one segment, and the records that may be among those looked for.
 
-use super::bm25::Curve;
 use super::bm25::Weight;
 use super::leaf::Leaf;
-use super::leaf::Norms;
 use super::phrase::PhraseCursor;
 use super::postings::TermCursor;
 use super::prepare::Prepared;
 use super::prepare::PreparedLeaf;
 use super::query::Occur;
+use super::score::Tables;
 use crate::error::Result;
 use crate::ids::Slot;
 use crate::slots::SlotSet;
-use std::rc::Rc;
 
 /// A filter's slots are the candidates where looking all terms up for them costs less than reading the postings; a look-up
 /// costs about as much as so many postings.
@@ -78,13 +76,12 @@ pub(super) struct Parts<'a> {
 }
 
 impl<'a> Prepared<'a> {
-    pub(super) fn parts(&self, segment: usize) -> Result<Parts<'a>> {
+    pub(super) fn parts(&self, segment: usize, tables: &mut Tables) -> Result<Parts<'a>> {
         let mut parts = Parts { minimum: self.minimum, ..Parts::default() };
-        let mut norms = None;
         for clause in &self.clauses {
             let mut leaves = Vec::with_capacity(clause.leaves.len());
             for prepared in &clause.leaves {
-                leaves.extend(self.leaf(prepared, segment, &mut norms)?);
+                leaves.extend(self.leaf(prepared, segment, tables)?);
             }
             let cost = leaves.iter().map(|leaf| leaf.cost).sum();
             let part = Part { leaves, cost, bound: 0 };
@@ -104,29 +101,21 @@ impl<'a> Prepared<'a> {
         &self,
         leaf: &PreparedLeaf<'a>,
         segment: usize,
-        norms: &mut Option<(Curve, Rc<Norms>)>,
+        tables: &mut Tables,
     ) -> Result<Option<Leaf<'a>>> {
         let view = self.segments[segment].views.get(leaf.field).and_then(Option::as_ref);
         let Some(view) = view else { return Ok(None) };
         let weight = Weight { units: (leaf.weight * self.scale) as f32, curve: leaf.curve };
-        let norms = match norms {
-            Some((curve, norms)) if *curve == leaf.curve => norms.clone(),
-            _ => {
-                let made = Rc::new(std::array::from_fn(|len| leaf.curve.norm(len as f32)));
-                *norms = Some((leaf.curve, Rc::clone(&made)));
-                made
-            }
-        };
         if let [term] = &leaf.terms[..] {
             let Some(entry) = &term.entries[segment] else { return Ok(None) };
-            return Leaf::term(view, TermCursor::open(view, entry)?, weight, norms).map(Some);
+            return Leaf::term(view, TermCursor::open(view, entry)?, weight, tables).map(Some);
         }
         let mut terms = Vec::with_capacity(leaf.terms.len());
         for term in &leaf.terms {
             let Some(entry) = &term.entries[segment] else { return Ok(None) };
             terms.push((entry.clone(), term.place));
         }
-        Leaf::phrase(view, PhraseCursor::open(view, &terms, leaf.nearness)?, weight, norms).map(Some)
+        Leaf::phrase(view, PhraseCursor::open(view, &terms, leaf.nearness)?, weight, tables).map(Some)
     }
 }
 

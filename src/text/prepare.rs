@@ -24,9 +24,6 @@ use crate::error::Result;
 use crate::slots::SlotSet;
 use std::cell::RefCell;
 
-/// Leaves that later ones are compared with.
-const MERGED: usize = 64;
-
 /// A field that is searched.
 #[derive(Clone, Copy)]
 pub(crate) struct SearchedField<'a> {
@@ -73,11 +70,15 @@ pub(super) struct PreparedClause<'a> {
 /// One term or phrase in one field.
 pub(super) struct PreparedLeaf<'a> {
     pub(super) field: usize,
+    /// What its terms' rarity is multiplied by.
+    boost: f64,
     pub(super) weight: f64,
     pub(super) curve: Curve,
     pub(super) terms: Vec<PreparedTerm<'a>>,
     /// How several terms have to stand.
     pub(super) nearness: Nearness,
+    /// Whether its term is one of those that stand for one word, of which the most frequent says how rare the word is.
+    stands_for_word: bool,
 }
 
 pub(super) struct PreparedTerm<'a> {
@@ -86,8 +87,8 @@ pub(super) struct PreparedTerm<'a> {
     pub(super) place: u32,
     /// By segment.
     pub(super) entries: Vec<Option<Entry<'a>>>,
-    /// Live records with it, in all segments.
-    pub(super) df: u64,
+    /// Live records with it, in all segments; of the fields of its clause in the one where it is most frequent.
+    df: u64,
 }
 
 /// What looking up needs.
@@ -110,16 +111,17 @@ impl<'a> Prepared<'a> {
         fields: &[SearchedField<'_>],
         segments: &'a [SearchedSegment<'a>],
     ) -> Result<Self> {
-        let analyses = RefCell::new(fields.iter().map(|field| field.analyzer.start()).collect());
+        let analyses = RefCell::new(fields.iter().map(|field| field.analyzer.start_query()).collect());
         let lookup = Lookup { fields, segments, lenient: query.lenient, analyses };
         let mut clauses = Vec::with_capacity(query.clauses.len());
         for clause in &query.clauses {
             let places = lookup.places(clause)?;
             let mut leaves = Vec::new();
             let (count, mut saying) = (places.len(), 0);
-            for place in places {
-                saying += usize::from(lookup.leaves(clause, place, &mut leaves)?);
+            for place in &places {
+                saying += usize::from(lookup.leaves(clause, *place, &mut leaves)?);
             }
+            lookup.weigh(&places, &mut leaves);
             // A clause of stop words alone asks for nothing. One that is required has to ask for something in every field:
             // what is a stop word in one of them can't be expected in the others.
             let optional = clause.occur == Occur::Should && query.minimum == Minimum::Any;
@@ -128,7 +130,7 @@ impl<'a> Prepared<'a> {
                 clauses.push(PreparedClause { occur: clause.occur, leaves });
             }
         }
-        if query.minimum == Minimum::Any && clauses.iter().all(|clause| clause.occur != Occur::Must) {
+        if query.minimum == Minimum::Any {
             merge_equal(&mut clauses);
         }
         Ok(Self::of(query.minimum, clauses, segments))
@@ -159,30 +161,45 @@ impl<'a> Prepared<'a> {
     }
 }
 
-/// Joins what is asked for twice, where any of it counts: it weighs as much as both.
+/// Gives equal terms of a clause, which are in several fields, the frequency of the one that most records have.
+fn share_frequencies(leaves: &mut [PreparedLeaf<'_>]) {
+    let mut terms: Vec<&mut PreparedTerm<'_>> = leaves.iter_mut().flat_map(|leaf| &mut leaf.terms).collect();
+    // The most frequent of equal ones first.
+    terms.sort_by(|one, other| one.term.cmp(&other.term).then(other.df.cmp(&one.df)));
+    for equal in terms.chunk_by_mut(|one, other| one.term == other.term) {
+        let most = equal[0].df;
+        equal.iter_mut().for_each(|term| term.df = most);
+    }
+}
+
+/// Joins terms that are asked for several times, where any of it counts. Their weights add up as squares do: a word said
+/// twice counts 1.4 times as much as one said once, as BM25 for long queries has it (there the constant `k3` says how much).
 fn merge_equal(clauses: &mut [PreparedClause<'_>]) {
-    let same = |a: &PreparedLeaf<'_>, b: &PreparedLeaf<'_>| {
-        a.field == b.field && a.terms.len() == 1 && b.terms.len() == 1 && a.terms[0].term == b.terms[0].term
-    };
     let mut places: Vec<(usize, usize)> = Vec::new();
-    for at in 0..clauses.len() {
-        if clauses[at].occur != Occur::Should {
+    for (at, clause) in clauses.iter().enumerate().filter(|(_, clause)| clause.occur == Occur::Should) {
+        let single = (0..clause.leaves.len()).filter(|leaf| clause.leaves[*leaf].terms.len() == 1);
+        places.extend(single.map(|leaf| (at, leaf)));
+    }
+    let key = |(clause, leaf): (usize, usize)| {
+        let leaf = &clauses[clause].leaves[leaf];
+        (leaf.field, leaf.terms[0].term.as_slice())
+    };
+    places.sort_by(|one, other| key(*one).cmp(&key(*other)));
+    let equal = |pair: &[(usize, usize)]| key(pair[0]) == key(pair[1]);
+    let joins: Vec<bool> = places.windows(2).map(equal).collect();
+    let mut first = 0;
+    for (at, joins) in (1..).zip(joins) {
+        if !joins {
+            first = at;
             continue;
         }
-        for leaf in std::mem::take(&mut clauses[at].leaves) {
-            let held = places
-                .iter()
-                .take(MERGED)
-                .find(|(clause, place)| same(&clauses[*clause].leaves[*place], &leaf));
-            match held {
-                Some((clause, place)) => clauses[*clause].leaves[*place].weight += leaf.weight,
-                None => {
-                    places.push((at, clauses[at].leaves.len()));
-                    clauses[at].leaves.push(leaf);
-                }
-            }
-        }
+        let ((clause, leaf), (to, place)) = (places[at], places[first]);
+        clauses[clause].leaves[leaf].terms.clear();
+        let weight = clauses[clause].leaves[leaf].weight;
+        let held = &mut clauses[to].leaves[place].weight;
+        *held = held.hypot(weight);
     }
+    clauses.iter_mut().for_each(|clause| clause.leaves.retain(|leaf| !leaf.terms.is_empty()));
 }
 
 impl<'a> Lookup<'a, '_> {
@@ -271,8 +288,7 @@ impl<'a> Lookup<'a, '_> {
                 continue;
             }
             let term = self.term(term, 0, field)?;
-            let weight = self.idf(field, term.df) * boost;
-            leaves.push(self.leaf(field, weight, vec![term], Nearness::Anywhere));
+            leaves.push(self.leaf(field, boost, vec![term], Nearness::Anywhere));
         }
         Ok(said)
     }
@@ -289,13 +305,12 @@ impl<'a> Lookup<'a, '_> {
         let terms: Vec<_> = terms.collect::<Result<_>>()?;
         let said = !terms.is_empty();
         if said {
-            let weight: f64 = terms.iter().map(|term| self.idf(field, term.df)).sum();
-            leaves.push(self.leaf(field, weight * boost, terms, nearness));
+            leaves.push(self.leaf(field, boost, terms, nearness));
         }
         Ok(said)
     }
 
-    /// Terms that stand for one word: they share the statistics of the most frequent of them.
+    /// Terms that stand for one word.
     fn expanded(
         &self,
         expansion: &Expansion,
@@ -305,32 +320,42 @@ impl<'a> Lookup<'a, '_> {
     ) -> Result<bool> {
         let said = !expansion.is_empty();
         let views: Vec<_> = self.segments.iter().map(|segment| segment.views.get(field)?.as_ref()).collect();
-        let mut terms = Vec::new();
         for (term, share) in expansion.terms(&views)? {
-            terms.push((self.term(term, 0, field)?, share));
-        }
-        let df = terms.iter().map(|(term, _)| term.df).max().unwrap_or(0);
-        for (term, share) in terms {
-            let weight = self.idf(field, df) * boost * share;
-            leaves.push(self.leaf(field, weight, vec![term], Nearness::Anywhere));
+            let terms = vec![self.term(term, 0, field)?];
+            let leaf = self.leaf(field, boost * share, terms, Nearness::Anywhere);
+            leaves.push(PreparedLeaf { stands_for_word: true, ..leaf });
         }
         Ok(said)
     }
 
-    fn idf(&self, field: usize, df: u64) -> f64 {
-        idf(self.fields[field].totals.docs, df)
+    /// Weighs the leaves of a clause that looks in `places`. A term is as rare as it is in the field that has it most often:
+    /// in a field of few words all are rare, and would count too much there.
+    fn weigh(&self, places: &[usize], leaves: &mut [PreparedLeaf<'a>]) {
+        let docs = places.iter().map(|field| self.fields[*field].totals.docs).max().unwrap_or(0);
+        let standing = leaves.iter().filter(|leaf| leaf.stands_for_word).flat_map(|leaf| &leaf.terms);
+        let most = standing.map(|term| term.df).max().unwrap_or(0);
+        if places.len() > 1 {
+            share_frequencies(leaves);
+        }
+        for leaf in leaves {
+            let rarity: f64 = match leaf.stands_for_word {
+                true => idf(docs, most),
+                false => leaf.terms.iter().map(|term| idf(docs, term.df)).sum(),
+            };
+            leaf.weight = leaf.boost * rarity;
+        }
     }
 
     fn leaf(
         &self,
         field: usize,
-        weight: f64,
+        boost: f64,
         terms: Vec<PreparedTerm<'a>>,
         nearness: Nearness,
     ) -> PreparedLeaf<'a> {
         let totals = self.fields[field].totals;
         let curve = self.fields[field].bm25.curve(totals.tokens as f32 / totals.docs.max(1) as f32);
-        PreparedLeaf { field, weight, curve, terms, nearness }
+        PreparedLeaf { field, boost, weight: 0.0, curve, terms, nearness, stands_for_word: false }
     }
 
     /// Looks a term up in every segment.

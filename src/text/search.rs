@@ -1,6 +1,6 @@
 //! Runs a prepared query over one segment.
 //!
-//! Slots are looked at in windows of 4096. In each, some postings are read whole (the *essential* ones: of the words that a
+//! Slots are looked at in windows of 8192. In each, some postings are read whole (the *essential* ones: of the words that a
 //! record must have one of to be among the best, or to match at all), which gives candidates; what else the query asks for is
 //! looked up for the candidates alone, the most that it can add first, and candidates that can't be among the best any more
 //! are dropped on the way (MaxScore: Turtle and Flood 1995; with bounds by block: Chakrabarti and others 2011, Ding and Suel
@@ -13,18 +13,17 @@
 //! - A filter that very few pass: its slots are the candidates. One that less than half pass is asked before anything is
 //!   scored.
 
-use super::leaf::Buffers;
 use super::leaf::Leaf;
-use super::leaf::Sums;
-use super::leaf::WINDOW;
 use super::parts::Candidate;
-use super::parts::LOOKUP_COST;
 use super::parts::Part;
 use super::parts::Parts;
 use super::parts::is_thin;
 use super::parts::narrow;
-use super::parts::refine;
 use super::prepare::Prepared;
+use super::score::Buffers;
+use super::score::Tables;
+use super::sums::Sums;
+use super::sums::WINDOW;
 use super::top::Sink;
 use super::top::Top;
 use crate::error::Result;
@@ -39,17 +38,18 @@ use std::ops::Range;
 const FIRST_WINDOW: u32 = 512;
 /// Clauses that are counted in the bits of a number.
 const COUNTED: usize = 64;
-/// So few postings in a window are read without further thought.
-const FEW_POSTINGS: u64 = 128;
 
 /// Working memory of searches.
 #[derive(Default)]
 pub(crate) struct Scratch {
-    sums: Sums,
+    pub(super) sums: Sums,
     buffers: Buffers,
-    candidates: Vec<Candidate>,
+    tables: Tables,
+    pub(super) candidates: Vec<Candidate>,
     /// For each slot of a window, a bit for each clause that it matches.
     matched: Vec<u64>,
+    /// Bounds and places of the leaves that a window has.
+    pub(super) order: Vec<(u32, u32)>,
     top: Top,
 }
 
@@ -131,7 +131,7 @@ impl<'a> Prepared<'a> {
         if self.is_empty() || filter.is_some_and(SlotSet::is_empty) {
             return Ok(());
         }
-        let mut parts = self.parts(segment)?;
+        let mut parts = self.parts(segment, &mut scratch.tables)?;
         if parts.must.iter().any(|part| part.leaves.is_empty()) || parts.should.len() < parts.minimum {
             return Ok(());
         }
@@ -142,7 +142,7 @@ impl<'a> Prepared<'a> {
             parts.minimum = 0;
         }
         if parts.must.is_empty() && parts.minimum > 1 && parts.should.len() > COUNTED {
-            parts.rarest = self.parts(segment)?.should;
+            parts.rarest = self.parts(segment, &mut scratch.tables)?.should;
             parts.rarest.truncate(parts.should.len() + 1 - parts.minimum);
         }
         let dead = searched.dead.filter(|dead| !dead.is_empty());
@@ -154,13 +154,13 @@ impl<'a> Prepared<'a> {
 }
 
 /// One query over one segment.
-struct Run<'s, 'k> {
+pub(super) struct Run<'s, 'k> {
     allowed: Allowed<'s>,
     /// The filter's bits, where it is worth while to look at them posting by posting.
     bits: Option<Cow<'s, [u64]>>,
-    len: u32,
-    sink: &'s mut Sink<'k>,
-    scratch: &'s mut Scratch,
+    pub(super) len: u32,
+    pub(super) sink: &'s mut Sink<'k>,
+    pub(super) scratch: &'s mut Scratch,
 }
 
 impl Run<'_, '_> {
@@ -185,7 +185,7 @@ impl Run<'_, '_> {
     }
 
     /// The windows; the first ones are narrow, so that there is something to compare with soon.
-    fn windows(&self) -> impl Iterator<Item = (Slot, Slot)> + use<> {
+    pub(super) fn windows(&self) -> impl Iterator<Item = (Slot, Slot)> + use<> {
         let len = self.len;
         let mut base = 0;
         std::iter::from_fn(move || {
@@ -209,107 +209,41 @@ impl Run<'_, '_> {
         })
     }
 
-    /// Words of which any counts.
-    fn over_any(&mut self, leaves: &mut [Leaf<'_>], must_not: &mut [Part<'_>]) -> Result<()> {
-        for (base, end) in self.windows() {
-            leaves.iter_mut().for_each(|leaf| leaf.enter(base, end));
-            leaves.sort_unstable_by_key(|leaf| leaf.bound);
-            let limit = self.sink.limit();
-            let mut rest = 0;
-            let optional = leaves.iter().take_while(|leaf| {
-                let fits = rest + leaf.bound <= limit;
-                rest += if fits { leaf.bound } else { 0 };
-                fits
-            });
-            let mut optional = optional.count();
-            if optional == leaves.len() {
-                continue;
-            }
-            while optional > 0 && (rest > limit / 2 || self.has_few(&leaves[optional - 1], base..end)) {
-                optional -= 1;
-                rest -= leaves[optional].bound;
-            }
-            self.add_up(&mut leaves[optional..], base, end)?;
-            if optional == 0 && must_not.is_empty() {
-                self.tell(base);
-                continue;
-            }
-            self.candidates_above(base, limit - rest);
-            let mut looking_up = false;
-            for leaf in leaves[..optional].iter_mut().rev() {
-                rest -= leaf.bound;
-                looking_up |= !self.is_read(leaf, base..end);
-                if looking_up {
-                    refine(&mut self.scratch.candidates, leaf, rest, limit)?;
-                    continue;
-                }
-                self.add_up(std::slice::from_mut(leaf), base, end)?;
-                let Scratch { sums, candidates, .. } = &mut *self.scratch;
-                candidates.iter_mut().for_each(|candidate| candidate.score = sums.at(candidate.slot));
-                candidates.retain(|candidate| candidate.score + rest > limit);
-            }
-            self.scratch.sums.forget();
-            self.finish(must_not)?;
-        }
-        Ok(())
-    }
-
-    /// Postings of a leaf in a window, about.
-    fn postings(&self, leaf: &Leaf<'_>, window: Range<Slot>) -> u64 {
-        leaf.cost * u64::from(window.end - window.start) / u64::from(self.len.max(1))
-    }
-
-    /// Whether a leaf has so few postings in a window that they are read without further thought.
-    fn has_few(&self, leaf: &Leaf<'_>, window: Range<Slot>) -> bool {
-        self.postings(leaf, window) < FEW_POSTINGS
-    }
-
-    /// Whether reading all postings of a leaf in the window costs less than looking the candidates up in it.
-    fn is_read(&self, leaf: &Leaf<'_>, window: Range<Slot>) -> bool {
-        self.scratch.candidates.len() as u64 * LOOKUP_COST > self.postings(leaf, window)
-    }
-
-    /// Adds up the scores of the window's records in these leaves.
-    fn add_up(&mut self, leaves: &mut [Leaf<'_>], base: Slot, end: Slot) -> Result<()> {
+    /// Adds the scores of the window's records in a leaf to their sums.
+    pub(super) fn add_up(&mut self, leaf: &mut Leaf<'_>, window: Range<Slot>) -> Result<()> {
         let Scratch { sums, buffers, .. } = &mut *self.scratch;
-        for leaf in leaves {
-            let added = leaf.collect(base, end, self.bits.as_deref(), sums, buffers);
-            if added.is_err() {
-                sums.forget();
-                return added;
-            }
-        }
-        Ok(())
+        leaf.collect(window.start, window.end, self.bits.as_deref(), sums, buffers)
     }
 
-    /// The candidates: records of the window whose sum is above `cut`.
-    fn candidates_above(&mut self, base: Slot, cut: u32) {
+    /// The same for several.
+    fn add_all(&mut self, leaves: &mut [Leaf<'_>], window: Range<Slot>) -> Result<()> {
+        let added = leaves.iter_mut().try_for_each(|leaf| self.add_up(leaf, window.clone()));
+        if added.is_err() {
+            self.scratch.sums.forget();
+        }
+        added
+    }
+
+    /// The candidates: records of the window whose sum was noted.
+    pub(super) fn candidates(&mut self, base: Slot) {
         let Scratch { sums, candidates, .. } = &mut *self.scratch;
         candidates.clear();
         let allowed = self.allowed;
-        sums.each_above(base, cut, |slot, score| {
+        sums.each_above(base, |slot, score| {
             if allowed.contains(slot) {
                 candidates.push(Candidate { slot, score, matched: 0 });
             }
-            cut
         });
     }
 
-    /// The same, and forgets the sums.
-    fn drain(&mut self, base: Slot, cut: u32) {
-        self.candidates_above(base, cut);
-        self.scratch.sums.forget();
-    }
-
-    /// Tells of the records of the window whose sum is their score.
-    fn tell(&mut self, base: Slot) {
+    /// Tells of the records of the window whose sum was noted and is their score.
+    pub(super) fn tell(&mut self, base: Slot) {
         let (allowed, sink) = (self.allowed, &mut *self.sink);
         let Scratch { sums, .. } = &mut *self.scratch;
-        sums.each_above(base, sink.limit(), |slot, score| {
-            if allowed.contains(slot) {
+        sums.each_above(base, |slot, score| {
+            if score > sink.limit() && allowed.contains(slot) {
                 sink.push(score, slot);
             }
-            sink.limit()
         });
         sums.forget();
     }
@@ -317,8 +251,10 @@ impl Run<'_, '_> {
     /// The candidates: records of the window with more than `cut` in these leaves together.
     fn collect(&mut self, leaves: &mut [Leaf<'_>], base: Slot, end: Slot, cut: u32) -> Result<()> {
         let [leaf] = leaves else {
-            self.add_up(leaves, base, end)?;
-            self.drain(base, cut);
+            self.scratch.sums.note_above(cut);
+            self.add_all(leaves, base..end)?;
+            self.candidates(base);
+            self.scratch.sums.forget();
             return Ok(());
         };
         let Scratch { buffers, candidates, .. } = &mut *self.scratch;
@@ -357,11 +293,13 @@ impl Run<'_, '_> {
                 self.finish(&mut parts.must_not)?;
                 continue;
             }
+            self.scratch.sums.note_above(0);
             for part in &mut parts.rarest {
                 part.enter(base, end);
-                self.add_up(&mut part.leaves, base, end)?;
+                self.add_all(&mut part.leaves, base..end)?;
             }
-            self.drain(base, 0);
+            self.candidates(base);
+            self.scratch.sums.forget();
             // They are looked up once more, so that it is known how many match.
             self.scratch.candidates.iter_mut().for_each(|candidate| candidate.score = 0);
             self.complete(parts, 0, sum)?;
@@ -374,11 +312,12 @@ impl Run<'_, '_> {
         let Scratch { sums, buffers, matched, candidates, .. } = &mut *self.scratch;
         matched.clear();
         matched.resize(WINDOW, 0u64);
+        sums.note_above(self.sink.limit());
         for (number, part) in parts.should.iter_mut().enumerate() {
             for leaf in &mut part.leaves {
                 let added = leaf.each(base, end, &Cell::new(0), buffers, |slot, score| {
                     matched[slot as usize % WINDOW] |= 1 << number;
-                    sums.add(&[slot], &[score]);
+                    sums.add(slot, score);
                 });
                 if added.is_err() {
                     sums.forget();
@@ -386,14 +325,13 @@ impl Run<'_, '_> {
                 }
             }
         }
-        let (allowed, limit) = (self.allowed, self.sink.limit());
+        let allowed = self.allowed;
         candidates.clear();
-        sums.each_above(base, limit, |slot, score| {
+        sums.each_above(base, |slot, score| {
             let clauses = matched[slot as usize % WINDOW].count_ones();
             if clauses as usize >= parts.minimum && allowed.contains(slot) {
                 candidates.push(Candidate { slot, score, matched: clauses });
             }
-            limit
         });
         sums.forget();
         Ok(())
@@ -448,7 +386,7 @@ impl Run<'_, '_> {
     }
 
     /// Tells of the candidates that nothing forbids.
-    fn finish(&mut self, must_not: &mut [Part<'_>]) -> Result<()> {
+    pub(super) fn finish(&mut self, must_not: &mut [Part<'_>]) -> Result<()> {
         let candidates = &mut self.scratch.candidates;
         let limit = self.sink.limit();
         candidates.retain(|candidate| candidate.score > limit);
