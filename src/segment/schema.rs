@@ -101,6 +101,12 @@ impl VectorSchema {
         self.ty.dtype
     }
 
+    /// In which form it is searched, as it was asked for.
+    #[must_use]
+    pub fn get_quantization(&self) -> Quantization {
+        self.quantization
+    }
+
     pub(crate) fn ty(&self) -> &VectorType {
         &self.ty
     }
@@ -214,8 +220,9 @@ impl Schema {
         self
     }
 
-    /// The paths of fields without an index.
-    pub(crate) fn unindexed_fields(&self) -> &[String] {
+    /// The paths of fields without an index, in alphabetical order.
+    #[must_use]
+    pub fn unindexed_fields(&self) -> &[String] {
         &self.unindexed
     }
 
@@ -381,6 +388,12 @@ impl TextField {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// The name of the way its texts become terms, as [`analyzer`](Self::analyzer) takes it.
+    #[must_use]
+    pub fn analyzer_name(&self) -> &'static str {
+        self.analyzer.name()
     }
 
     pub(crate) fn get_analyzer(&self) -> &Analyzer {
