@@ -1,0 +1,444 @@
+//! `lode import`: rows of a file become records, batch by batch.
+
+use super::args::Import;
+use super::console::Console;
+use super::console::Unit;
+use super::console::count;
+use super::embed::Embedder;
+use super::embed::Send;
+use super::failure::Failure;
+use super::failure::Outcome;
+use super::mapping::Mapping;
+use super::mapping::Row;
+use super::mapping::beside_path;
+use super::place;
+use super::rows;
+use super::rows::Format;
+use super::rows::Rows;
+use super::rows::at;
+use crate::Collection;
+use crate::Database;
+use crate::Fields;
+use crate::Maintenance;
+use crate::Options;
+use crate::Record;
+use crate::Schema;
+use crate::TextField;
+use crate::Value;
+use crate::Vector;
+use crate::VectorSchema;
+use indicatif::ProgressBar;
+use serde_json::json;
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::time::Instant;
+
+/// A batch is full at so many bytes, more or less.
+const BATCH_BYTES: usize = 16 << 20;
+
+/// Runs the command.
+pub(super) fn import(asked: &Import, console: &mut Console<'_>) -> Result<Outcome, Failure> {
+    let started = Instant::now();
+    let format = Format::of(asked.format, &asked.file)?;
+    let mut target = Target::open(asked)?;
+    let existing = target.collection.as_ref().map(Collection::schema).transpose()?;
+    let mut mapping = Mapping::of(asked, format.has_columns(), existing.as_ref())?;
+    mapping.set_id_kind(target.collection.as_ref().map(Collection::id_kind).transpose()?.flatten());
+    let bar = console.progress("Reading", 0, if tabular(format) { Unit::Records } else { Unit::Bytes });
+    let beside = Beside::open(asked, format, &mapping)?;
+    let rows = rows::open(&asked.file, format, &bar, console)?;
+    let mut work =
+        Work { asked, mapping, existing, rows, beside, batch: Vec::new(), batch_bytes: 0, done: 0 };
+    let ended = work.run(&mut target);
+    let done = work.done;
+    if done == 0 && ended.is_err() {
+        target.undo(&asked.db);
+    }
+    ended?;
+    drop(work);
+    bar.finish_and_clear();
+    let Some(collection) = target.collection.take() else {
+        return Err(Failure::of_file(&asked.file, "holds no records"));
+    };
+    if !asked.no_optimize {
+        optimize(&collection, console)?;
+    }
+    let records = collection.len()?;
+    if let Some(db) = target.db.take() {
+        db.close()?;
+    }
+    report(asked, &collection, (done, records), started.elapsed().as_secs_f64(), console)
+}
+
+/// True for files whose rows are counted, because their bytes are not read in order.
+fn tabular(format: Format) -> bool {
+    matches!(format, Format::Parquet | Format::Arrow)
+}
+
+fn optimize(collection: &Collection, console: &Console<'_>) -> Result<(), Failure> {
+    let bar = console.progress("Building", 0, Unit::Records);
+    collection.optimize(|progress| {
+        bar.set_length(progress.total as u64);
+        bar.set_position(progress.done as u64);
+        ControlFlow::Continue(())
+    })?;
+    bar.finish_and_clear();
+    Ok(())
+}
+
+fn report(
+    asked: &Import,
+    collection: &Collection,
+    (done, records): (usize, usize),
+    seconds: f64,
+    console: &mut Console<'_>,
+) -> Result<Outcome, Failure> {
+    let name = collection.name();
+    if console.json {
+        console.json_line(&json!({
+            "collection": name, "imported": done, "records": records, "seconds": seconds,
+        }))?;
+    } else {
+        let db = asked.db.display();
+        let imported = count(done, "record");
+        console.line(&format!(
+            "Imported {imported} into '{name}' of {db}, which has {records} now, in {seconds:.2} s"
+        ))?;
+    }
+    Ok(Outcome::Done)
+}
+
+/// Where records go: a collection that exists, or one that is made for the first batch.
+struct Target {
+    db: Option<Database>,
+    name: String,
+    collection: Option<Collection>,
+    /// True where the file was made by this import.
+    created: bool,
+}
+
+impl Target {
+    fn open(asked: &Import) -> Result<Self, Failure> {
+        let exists = asked.db.try_exists().map_err(|error| Failure::of_file(&asked.db, error))?;
+        if !exists {
+            return Ok(Self { db: None, name: name_for(asked)?, collection: None, created: false });
+        }
+        let db = place::open_to_write(&asked.db, options())?;
+        let names = db.collections()?;
+        let name = match (&asked.collection, names.as_slice()) {
+            (Some(name), _) => name.clone(),
+            (None, []) => name_for(asked)?,
+            (None, [only]) => only.clone(),
+            (None, several) => {
+                let several = several.join(", ");
+                return Err(Failure::Error(format!(
+                    "name one of the collections, or a new one, by -c: {several}"
+                )));
+            }
+        };
+        let collection = names.contains(&name).then(|| db.existing(&name)).transpose()?;
+        Ok(Self { db: Some(db), name, collection, created: false })
+    }
+
+    /// Makes what is missing: the database, and a collection with this schema, which has to be that of one that exists.
+    fn prepare(&mut self, schema: Schema, path: &Path) -> Result<(), Failure> {
+        let db = match self.db.take() {
+            Some(db) => db,
+            None => {
+                self.created = true;
+                options().open(path).map_err(|error| place::of_database(path, &error))?
+            }
+        };
+        self.collection = Some(self.db.insert(db).collection(&self.name, schema)?);
+        Ok(())
+    }
+
+    /// Writes a batch.
+    fn write(&self, batch: Vec<Record>) -> Result<(), Failure> {
+        let Some(collection) = &self.collection else {
+            return Err("there is no collection to write to".into());
+        };
+        collection.upsert(batch)?;
+        Ok(())
+    }
+
+    /// Takes back the file that was made for an import of which nothing was written.
+    fn undo(&mut self, path: &Path) {
+        self.collection = None;
+        self.db = None;
+        if self.created {
+            // It stays, empty, where it can't be removed; the error that led here is told.
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}
+
+/// The graph is built once, at the end.
+fn options() -> Options {
+    Options::new().maintenance(Maintenance::Manual)
+}
+
+/// The name of a collection in a new database.
+fn name_for(asked: &Import) -> Result<String, Failure> {
+    if let Some(name) = &asked.collection {
+        return Ok(name.clone());
+    }
+    let stem = asked.file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+    match stem.as_str() {
+        "" | "-" => Err("name the new collection by -c NAME".into()),
+        _ => Ok(stem.replace('.', "-")),
+    }
+}
+
+/// Vectors that are not in the file itself.
+enum Beside {
+    Nothing,
+    File(Box<dyn Rows>),
+    Program(Embedder),
+}
+
+impl Beside {
+    fn open(asked: &Import, format: Format, mapping: &Mapping) -> Result<Self, Failure> {
+        if let Some(typed) = &asked.vectors {
+            let path = Path::new(beside_path(typed));
+            let format = Format::of(None, path)?;
+            if format.has_columns() {
+                return Err(Failure::of_file(path, "--vectors takes npy, fvecs, bvecs and ivecs"));
+            }
+            return Ok(Self::File(rows::open_file(path, format, &ProgressBar::hidden())?));
+        }
+        let Some(command) = &asked.embed else { return Ok(Self::Nothing) };
+        if asked.file == Path::new("-") {
+            return Err(
+                "--embed reads the file twice, which the standard input can't be: save it first".into()
+            );
+        }
+        let fields = embedded_fields(asked)?;
+        let (path, mapping) = (asked.file.clone(), mapping.without_vectors());
+        let texts = move |send: Send<'_>| {
+            let Ok(mut rows) = rows::open_file(&path, format, &ProgressBar::hidden()) else { return };
+            // What is wrong with a row is told by whoever reads the file for its records.
+            while let Ok(Some(row)) = rows.next_row(&mapping) {
+                if !send(&text_of(&row.fields, &fields)) {
+                    return;
+                }
+            }
+        };
+        Ok(Self::Program(Embedder::start(command, texts)?))
+    }
+
+    /// The vector of the next row.
+    fn next_vector(&mut self) -> Result<Option<Vec<f32>>, Failure> {
+        match self {
+            Self::Nothing => Ok(None),
+            Self::Program(program) => program.next_vector().map(Some),
+            Self::File(rows) => {
+                let row = rows.next_row(&Mapping::vectors_only())?;
+                match row.and_then(|row| row.vectors.into_iter().next()).flatten() {
+                    Some(vector) => Ok(Some(vector)),
+                    None => Err("--vectors: the file has fewer vectors than there are records".into()),
+                }
+            }
+        }
+    }
+
+    /// `Ok` where nothing is left over.
+    fn finish(self) -> Result<(), Failure> {
+        match self {
+            Self::Nothing => Ok(()),
+            Self::Program(program) => program.finish(),
+            Self::File(mut rows) => match rows.next_row(&Mapping::vectors_only())? {
+                None => Ok(()),
+                Some(_) => {
+                    Err("--vectors: the file has more vectors than there are records, which are imported now"
+                        .into())
+                }
+            },
+        }
+    }
+}
+
+/// The fields whose texts are embedded.
+fn embedded_fields(asked: &Import) -> Result<Vec<String>, Failure> {
+    let texts = || asked.text.iter().map(|typed| typed.split(':').next().unwrap_or_default().to_owned());
+    match (asked.embed_field.is_empty(), asked.text.is_empty()) {
+        (false, _) => Ok(asked.embed_field.clone()),
+        (true, false) => Ok(texts().collect()),
+        (true, true) => Err("--embed needs to know what to embed: name it by --embed-field or --text".into()),
+    }
+}
+
+/// The texts of some fields, one a line.
+fn text_of(fields: &Fields, names: &[String]) -> String {
+    let texts = names.iter().filter_map(|name| fields.get(name)).filter_map(Value::as_str);
+    texts.collect::<Vec<_>>().join("\n")
+}
+
+/// An import at work.
+struct Work<'a> {
+    asked: &'a Import,
+    mapping: Mapping,
+    existing: Option<Schema>,
+    rows: Box<dyn Rows + 'a>,
+    beside: Beside,
+    batch: Vec<Record>,
+    batch_bytes: usize,
+    /// Records written.
+    done: usize,
+}
+
+impl Work<'_> {
+    fn run(&mut self, target: &mut Target) -> Result<(), Failure> {
+        let mut place = 0;
+        let read = self.read_all(target, &mut place);
+        let ended = read.and_then(|()| std::mem::replace(&mut self.beside, Beside::Nothing).finish());
+        ended.map_err(|failure| match failure {
+            Failure::Error(problem) if self.done > 0 => {
+                let done = count(self.done, "record");
+                Failure::Error(format!("{problem}; the {done} of the batches before it stay imported"))
+            }
+            other => other,
+        })
+    }
+
+    fn read_all(&mut self, target: &mut Target, place: &mut u64) -> Result<(), Failure> {
+        while let Some(row) = self.rows.next_row(&self.mapping)? {
+            *place = row.place;
+            let record = self.record(row)?;
+            self.batch_bytes += weight(&record);
+            self.batch.push(record);
+            if self.batch.len() >= self.asked.batch as usize || self.batch_bytes >= BATCH_BYTES {
+                self.flush(target, *place)?;
+            }
+        }
+        if !self.batch.is_empty() {
+            self.flush(target, *place)?;
+        }
+        Ok(())
+    }
+
+    /// Writes the batch, which ends with the row at `place`.
+    fn flush(&mut self, target: &mut Target, place: u64) -> Result<(), Failure> {
+        let batch = std::mem::take(&mut self.batch);
+        let len = batch.len();
+        if target.collection.is_none() || (self.done == 0 && declares(self.asked)) {
+            let schema = schema_of(self.asked, &self.mapping, self.existing.as_ref(), &batch[0])?;
+            target.prepare(schema, &self.asked.db)?;
+        }
+        target.write(batch).map_err(|failure| match failure {
+            Failure::Error(problem) => {
+                let place = format!("the {len} records up to {} {place}", self.rows.unit());
+                at(&self.asked.file.to_string_lossy(), place, problem)
+            }
+            other => other,
+        })?;
+        (self.done, self.batch_bytes) = (self.done + len, 0);
+        Ok(())
+    }
+
+    /// The record that a row stands for, checked as far as a row can be checked alone.
+    fn record(&mut self, row: Row) -> Result<Record, Failure> {
+        let place = row.place;
+        let beside = self.beside.next_vector()?;
+        self.assemble(row, beside).map_err(|problem| {
+            at(&self.asked.file.to_string_lossy(), format!("{} {place}", self.rows.unit()), problem)
+        })
+    }
+
+    fn assemble(&self, row: Row, mut beside: Option<Vec<f32>>) -> Result<Record, String> {
+        let id = row
+            .id
+            .ok_or("it has no id: name the column of ids by --id, or number the records by --number")?;
+        let mut record = Record::new(id).with_fields(row.fields);
+        for (place, (source, vector)) in self.mapping.vectors().iter().zip(row.vectors).enumerate() {
+            let vector = if source.column.is_none() { beside.take() } else { vector };
+            let name = &source.name;
+            let missing = || {
+                format!("it has no vector '{name}': name its column by --vector, or have it made by --embed")
+            };
+            let vector = vector.ok_or_else(missing)?;
+            let expected = match (&self.existing, self.batch.first()) {
+                (Some(schema), _) => schema.vectors().get(place).map(VectorSchema::dim),
+                (None, Some(first)) => first.get_vector(name).map(Vector::dim),
+                (None, None) => None,
+            };
+            check_vector(name, &vector, expected)?;
+            record = record.named_vector(name, vector);
+        }
+        Ok(record)
+    }
+}
+
+fn check_vector(name: &str, vector: &[f32], expected: Option<usize>) -> Result<(), String> {
+    let found = vector.len();
+    if let Some(expected) = expected.filter(|expected| *expected != found) {
+        return Err(format!("vector '{name}' has {found} dimensions where {expected} are right"));
+    }
+    if found == 0 {
+        return Err(format!("vector '{name}' has no numbers"));
+    }
+    match vector.iter().position(|number| !number.is_finite()) {
+        Some(at) => {
+            Err(format!("vector '{name}': the number at {at} is {}, which is not finite", vector[at]))
+        }
+        None => Ok(()),
+    }
+}
+
+/// Bytes of a record, more or less.
+fn weight(record: &Record) -> usize {
+    let vectors: usize = record.vectors().map(|(_, vector)| vector.dim() * 4).sum();
+    let fields: usize = record.fields().iter().map(|(name, value)| name.len() + value_bytes(value)).sum();
+    vectors + fields
+}
+
+fn value_bytes(value: &Value) -> usize {
+    match value {
+        Value::Str(text) => text.len() + 16,
+        Value::Array(values) => values.iter().map(value_bytes).sum(),
+        Value::Map(map) => map.iter().map(|(name, value)| name.len() + value_bytes(value)).sum(),
+        _ => 16,
+    }
+}
+
+/// True where options describe the collection.
+fn declares(asked: &Import) -> bool {
+    asked.metric.is_some()
+        || asked.dtype.is_some()
+        || asked.quantization.is_some()
+        || !asked.text.is_empty()
+        || !asked.unindexed.is_empty()
+}
+
+/// The schema that the options and the first record describe; what they don't say is as in a collection that exists.
+fn schema_of(
+    asked: &Import,
+    mapping: &Mapping,
+    existing: Option<&Schema>,
+    first: &Record,
+) -> Result<Schema, Failure> {
+    let vectors = mapping.vectors().iter().enumerate().map(|(place, source)| {
+        let mut vector = match existing.and_then(|schema| schema.vectors().get(place)) {
+            Some(vector) => vector.clone(),
+            None => VectorSchema::new(&source.name, first.get_vector(&source.name).map_or(0, Vector::dim)),
+        };
+        if let Some(metric) = asked.metric {
+            vector = vector.metric(metric);
+        }
+        if let Some(dtype) = asked.dtype {
+            vector = vector.dtype(dtype);
+        }
+        match asked.quantization {
+            Some(form) => vector.quantization(form),
+            None => vector,
+        }
+    });
+    let mut schema = Schema::named(vectors).unindexed(asked.unindexed.iter());
+    for typed in &asked.text {
+        schema = schema.text(match typed.split_once(':') {
+            Some((field, analyzer)) => TextField::new(field).analyzer(analyzer)?,
+            None => TextField::new(typed),
+        });
+    }
+    Ok(schema)
+}
