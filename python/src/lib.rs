@@ -8,11 +8,13 @@
 //! batch  arrow  vectors  values  embed    records, tables, arrays, field values in and out
 //! filter                                  conditions: dicts, strings and expressions in
 //! process  turn  errors  stats            where work runs detached, who may write, exceptions
+//! command                                 the command `lode`
 //! ```
 
 mod arrow;
 mod batch;
 mod collection;
+mod command;
 mod database;
 mod embed;
 mod errors;
@@ -52,5 +54,6 @@ fn _lodedb(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(fusion::distribution, module)?)?;
     module.add_class::<transaction::PyTransaction>()?;
     module.add_class::<transaction::PyTransactionCollection>()?;
+    module.add_function(wrap_pyfunction!(command::command, module)?)?;
     Ok(())
 }

@@ -15,7 +15,7 @@ use std::path::PathBuf;
 
 const OVERVIEW: &str = "Examples:
   lode import minerals.jsonl guide.lode --text name --text description
-  lode search guide.lode fool\\'s gold
+  lode search guide.lode \"fool's gold\"
   lode search guide.lode --like gold --filter \"hardness_max < 3\"
   lode info guide.lode
   lode help import";
@@ -92,23 +92,25 @@ pub(super) struct Place {
 }
 
 const IMPORT: &str = "Formats, by the end of the file's name or by --format:
-  jsonl      one JSON object a line
-  csv, tsv   a header and rows; types are inferred from the first 1,000 rows unless --type tells them
+  jsonl            one JSON object a line
+  csv, tsv         a header and rows; types are inferred from the first 1,000
+                   rows unless --type tells them
   parquet, arrow   tables
-  npy, fvecs, bvecs, ivecs   vectors alone; ids are the numbers of the rows
+  npy, fvecs, bvecs, ivecs
+                   vectors alone; ids are the numbers of the rows, from 0 on
 
-Records are written in batches, each of which is durable at once and all or nothing. A bad row ends the
-import with an error that names it; the batches before it stay. As an id replaces the record that has it,
-the same import can be run again.
+Records are written in batches, each of which is durable at once, and all or nothing. A bad row ends \
+the import with an error that names it; the batches before it stay. As a record replaces the one \
+that has its id, the same import can be run again.
 
---embed starts COMMAND in a shell. It reads texts from its standard input, one JSON string a line, and prints
-for each, in the same order, its vector as one JSON array a line. It may answer late: nothing waits for a line
-before the next is sent.
+--embed starts COMMAND in a shell. It reads texts from its standard input, one JSON string a line, \
+and prints for each, in the same order, its vector as one JSON array a line. It may print them when \
+it likes, even all at its end.
 
 Examples:
   lode import minerals.jsonl guide.lode --text name --text description
-  lode import papers.csv papers.lode --id doi --vector embedding --type year=int --skip notes
-  lode import passages.jsonl papers.lode --vectors passages.npy --text body:english
+  lode import papers.csv papers.lode --id doi --vector embedding --type year=int
+  lode import passages.jsonl papers.lode --vectors passages.npy --text body
   lode import notes.csv notes.lode --text body --embed \"python embed.py\"
   zcat big.jsonl.gz | lode import - big.lode --format jsonl -c big";
 
@@ -179,18 +181,19 @@ pub(super) struct Import {
     pub(super) no_optimize: bool,
 }
 
-const SEARCH: &str = "WORDS are typed as for a search engine: gold mine, +gold, -coal, \"sluice box\", prosp*, mininng~, title:gold
-(put -- before words that begin with a dash).
+const SEARCH: &str =
+    "Words are typed as for a search engine: gold mine, +gold, -coal, \"sluice box\", prosp*, mininng~, \
+title:gold (put -- before words that begin with a dash). Found words stand in brackets.
 
-A vector is a JSON array of numbers or an npy file of one row, in a file or on the standard input (-).
-With words and a vector, both rankings become one (--fusion).
+A vector is a JSON array of numbers or an npy file of one row, in a file or on the standard input \
+(-). With words and a vector, both rankings become one (--fusion).
 
 Examples:
-  lode search guide.lode fool\\'s gold
-  lode search guide.lode '\"fool\\'\\''s gold\" -copper' --filter \"hardness_max < 4\" -k 3
+  lode search guide.lode \"fool's gold\"
+  lode search guide.lode '+gold \"greenish black\"' --filter \"density > 4\" -k 3
   lode search guide.lode --like gold --show name --show formula
   lode search guide.lode pencil lead --vector question.json --explain
-  lode search guide.lode --filter \"ore_of = 'tin'\" --order-by density --descending --json
+  lode search guide.lode --filter \"ore_of = 'tin'\" --order-by density --descending
 
 Exit code 1 tells that no record was found.";
 
@@ -217,12 +220,12 @@ pub(super) struct Search {
     /// Which vector is searched, where records have several
     #[arg(long, value_name = "NAME")]
     pub(super) vector_name: Option<String>,
-    /// Only records that pass, such as \"year >= 1848 and tags in ('gold', 'silver')\"
+    /// Only records that pass, such as "year >= 1848 and tags in ('gold', 'silver')"
     #[arg(short, long, value_name = "FILTER")]
     pub(super) filter: Option<String>,
     /// How many hits
-    #[arg(short, default_value = "10", value_name = "COUNT")]
-    pub(super) k: usize,
+    #[arg(short, default_value = "10", value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..=10_000))]
+    pub(super) k: u16,
     /// The share of the true nearest that is to be found, 0.5 to 0.999 [default: 0.98]
     #[arg(long, conflicts_with_all = ["ef", "exact"])]
     pub(super) recall: Option<f32>,
@@ -271,6 +274,7 @@ pub(super) struct Info {
 
 /// What `backup` is asked.
 #[derive(Debug, Args)]
+#[command(after_help = "Example:\n  lode backup guide.lode guide-copy.lode")]
 pub(super) struct Backup {
     /// The database
     pub(super) db: PathBuf,
@@ -279,10 +283,12 @@ pub(super) struct Backup {
 }
 
 const EXPORT: &str = "Formats, by the end of the file's name or by --format:
-  jsonl          everything; instants are text (bring them back by --type COLUMN=datetime)
-  parquet, arrow everything but maps and arrays of mixed kinds, which are JSON text (--type COLUMN=json)
-  csv, tsv       the same as text; null, missing and empty become one
-  npy            the vectors alone, in the order of ids, as f32
+  jsonl            everything; instants are text (--type COLUMN=datetime brings
+                   them back)
+  parquet, arrow   everything but maps and arrays of mixed kinds, which are JSON
+                   text (--type COLUMN=json)
+  csv, tsv         the same as text; null, missing and empty become one
+  npy              the vectors alone, in the order of ids, as f32
 
 Examples:
   lode export guide.lode > guide.jsonl
@@ -321,9 +327,11 @@ pub(super) struct Export {
     pub(super) force: bool,
 }
 
-const BENCH: &str = "Records of the collection are looked for among the others, by one thread unless --threads says more; their exact
-neighbours are computed first. With --queries, vectors of your own are looked for instead. Times include
-everything that a program would wait for, but not the opening of the file.
+const BENCH: &str =
+    "Records of the collection are looked for among the others, by one thread unless --threads says more; \
+their exact neighbours are computed first. With --queries, vectors of your own are looked for \
+instead. Times are of whole searches, without the opening of the file; each setting runs several \
+times, and the fastest run counts.
 
 Examples:
   lode bench guide.lode
@@ -370,15 +378,19 @@ pub(super) struct Bench {
     pub(super) svg: Option<PathBuf>,
 }
 
-const EVAL: &str = "QUERIES has one JSON object a line with the query's text under \"text\", \"question\", \"query\" or \"title\", its id under
-\"id\" or \"_id\" (without one, queries are numbered from 1), and its vector under \"vector\"; or it is a tsv file of ids and
-texts. Vectors may also come from --vectors or from --embed. Without any, words alone are measured.
+const EVAL: &str =
+    "QUERIES has one JSON object a line with the query's text under \"text\", \"question\", \"query\" or \
+\"title\", its id under \"id\" or \"_id\" (without one, queries are numbered from 1), and its vector \
+under \"vector\"; or it is a tsv file of ids and texts. Vectors may also come from --vectors or from \
+--embed. Without any, words alone are measured.
 
-JUDGMENTS are as BEIR has them (query, record, grade between tabs, below a header) or as TREC has them (query, iteration,
-record, grade between blanks). A grade of 1 or more is relevant. Queries without a relevant record are left out.
+JUDGMENTS are as BEIR has them (query, record, grade between tabs, below a header) or as TREC has \
+them (query, iteration, record, grade between blanks). A grade over 0 is relevant. Queries without a \
+relevant record are left out.
 
-nDCG@k sums grades, or 2^grade - 1 with --gain exponential, over log2(rank + 1), as a share of the best that can be;
-recall@k is the share of the relevant records among the first k; MRR@k the mean of 1 / rank of the first relevant one.
+nDCG@k sums grades, or 2^grade - 1 with --gain exponential, over log2(rank + 1), as a share of the \
+best that can be; recall@k is the share of the relevant records among the first k; MRR@k the mean of \
+1 / rank of the first relevant one.
 
 Examples:
   lode eval guide.lode questions.jsonl judgments.tsv

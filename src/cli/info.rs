@@ -20,6 +20,8 @@ use std::collections::BTreeMap;
 
 /// Records whose fields are looked at.
 const SAMPLE: usize = 1000;
+/// Characters of a line.
+const LINE: usize = 96;
 
 /// Runs the command.
 pub(super) fn info(asked: &Info, console: &mut Console<'_>) -> Result<Outcome, Failure> {
@@ -37,7 +39,9 @@ pub(super) fn info(asked: &Info, console: &mut Console<'_>) -> Result<Outcome, F
         console.json_line(&database_json(&stats, &about))?;
         return Ok(Outcome::Done);
     }
-    let (file, free, log) = (size(stats.file_bytes), size(stats.free_bytes), size(stats.log_bytes));
+    // A reader can't tell what a writer could use at once: what nothing lies in is free sooner or later.
+    let free = stats.file_bytes.saturating_sub(stats.live_bytes + stats.log_bytes);
+    let (file, free, log) = (size(stats.file_bytes), size(free), size(stats.log_bytes));
     let path = asked.place.db.display();
     console
         .line(&format!("{path}: {file} ({free} free, {log} of log), {}", count(about.len(), "collection")))?;
@@ -100,7 +104,10 @@ impl<'s> About<'s> {
             ("bytes", describe_parts(stats), !stats.part_bytes.is_empty()),
         ];
         for (name, text, _) in lines.into_iter().filter(|(_, _, shown)| *shown) {
-            console.line(&format!("  {name:<10}  {text}"))?;
+            for (at, line) in wrapped(&text).iter().enumerate() {
+                let name = if at == 0 { name } else { "" };
+                console.line(&format!("  {name:<10}  {line}"))?;
+            }
         }
         Ok(())
     }
@@ -124,6 +131,18 @@ impl<'s> About<'s> {
             "fields": self.fields,
         })
     }
+}
+
+/// The text in lines of about so many characters, broken behind commas.
+fn wrapped(text: &str) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for item in text.split_inclusive(", ") {
+        match lines.last_mut() {
+            Some(line) if line.len() + item.len() <= LINE || line.is_empty() => line.push_str(item),
+            _ => lines.push(item.to_owned()),
+        }
+    }
+    lines.iter().map(|line| line.trim_end().to_owned()).collect()
 }
 
 /// The parts, the largest first.

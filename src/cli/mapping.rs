@@ -108,11 +108,6 @@ impl Mapping {
         };
     }
 
-    /// The kind of ids, where it is known.
-    pub(super) fn id_kind(&self) -> Option<IdKind> {
-        self.id_kind
-    }
-
     /// The vectors, in the order of the schema.
     pub(super) fn vectors(&self) -> &[VectorSource] {
         &self.vectors
@@ -149,9 +144,9 @@ impl Mapping {
         Row { place, id, vectors: vec![None; self.vectors.len()], fields: Fields::new() }
     }
 
-    /// The id that a text stands for.
-    pub(super) fn id_of_text(&self, text: &str) -> Result<RecordId, String> {
-        match self.id_kind {
+    /// The id that a text stands for, where ids are of the kind that is known or else of the one `inferred`.
+    pub(super) fn id_of_text(&self, text: &str, inferred: Option<IdKind>) -> Result<RecordId, String> {
+        match self.id_kind.or(inferred) {
             Some(IdKind::U64) => {
                 let number = text.parse().map(RecordId::U64);
                 number.map_err(|_| {
@@ -180,7 +175,10 @@ impl Mapping {
 
     /// Sets a field of a row.
     pub(super) fn set(row: &mut Row, name: &str, kind: Option<Kind>, value: Value) -> Result<(), String> {
-        let value = kind.map_or(Ok(value.clone()), |kind| kind.apply(value))?;
+        let value = match kind {
+            Some(kind) => kind.apply(value)?,
+            None => value,
+        };
         match row.fields.insert(name, value) {
             Some(_) => Err(format!("the field '{name}' appears twice")),
             None => Ok(()),

@@ -172,7 +172,7 @@ fn id_at(column: &ArrayRef, at: usize, mapping: &Mapping) -> Result<RecordId, St
         return Ok(mapping.id_of_number(column.as_primitive::<UInt64Type>().value(at)));
     }
     match value_at(column, at)? {
-        Value::Str(text) => mapping.id_of_text(&text),
+        Value::Str(text) => mapping.id_of_text(&text, None),
         Value::I64(number) => match u64::try_from(number) {
             Ok(number) => Ok(mapping.id_of_number(number)),
             Err(_) => Err(format!("{number} is no id: a text or a whole number from 0 on is")),

@@ -85,7 +85,7 @@ impl<R: Read> CsvRows<R> {
     fn cell(&self, row: &mut Row, mapping: &Mapping, at_place: usize, text: &str) -> Result<(), String> {
         match mapping.role(&self.columns[at_place]) {
             Role::Skip => {}
-            Role::Id => row.id = Some(mapping.id_of_text(text)?),
+            Role::Id => row.id = Some(mapping.id_of_text(text, self.ids)?),
             Role::Vector(_) | Role::Field(..) if text.is_empty() => {}
             Role::Vector(place) => row.vectors[place] = Some(vector_in(text)?),
             Role::Field(name, kind) => {
@@ -116,13 +116,6 @@ impl<R: Read> Rows for CsvRows<R> {
                 None => return Ok(None),
             },
         };
-        let mut with_ids;
-        let mut mapping = mapping;
-        if mapping.id_kind().is_none() && self.ids.is_some() {
-            with_ids = mapping.clone();
-            with_ids.set_id_kind(self.ids);
-            mapping = &with_ids;
-        }
         self.rows += 1;
         let mut row = mapping.row(self.rows);
         row.place = record.position().map_or(self.rows + 1, csv::Position::line);

@@ -185,7 +185,7 @@ impl<'de> DeserializeSeed<'de> for IdSeed<'_> {
         }
         match Id::deserialize(deserializer)? {
             Id::Number(number) => Ok(self.0.id_of_number(number)),
-            Id::Text(text) => self.0.id_of_text(&text).map_err(D::Error::custom),
+            Id::Text(text) => self.0.id_of_text(&text, None).map_err(D::Error::custom),
         }
     }
 }

@@ -25,6 +25,8 @@ use std::time::Duration;
 
 /// Bytes of a highlighted fragment.
 const FRAGMENT_BYTES: usize = 80;
+/// Hits that one search can have.
+const MOST: u16 = 10_000;
 
 /// Runs the command.
 pub(super) fn search(asked: &Asked, console: &mut Console<'_>) -> Result<Outcome, Failure> {
@@ -42,7 +44,7 @@ pub(super) fn search(asked: &Asked, console: &mut Console<'_>) -> Result<Outcome
     let mut found = search.run()?;
     if let Some(like) = &query.like {
         found.retain(|hit| hit.id() != like);
-        found.truncate(asked.k);
+        found.truncate(asked.k.into());
     }
     let shown = found.iter().map(Shown::of_hit).collect::<Result<Vec<_>, _>>()?;
     print(asked, &schema, &shown, console)
@@ -131,8 +133,9 @@ fn prepared(
     schema: &Schema,
     query: &Query,
 ) -> Result<Search, Failure> {
-    // The record itself is found as well, and taken out.
-    let mut search = collection.search().k(asked.k + usize::from(query.like.is_some()));
+    // The record itself is found as well, and taken out of what is shown.
+    let itself = u16::from(query.like.is_some() && !asked.explain);
+    let mut search = collection.search().k((asked.k + itself).min(MOST).into());
     search = search.exact(asked.exact).fusion(place::fusion(&asked.fusion)?);
     search = match (&query.vector, &asked.vector_name) {
         (Some(vector), Some(name)) => search.named_vector(name, vector),
@@ -198,7 +201,7 @@ fn list(
     if asked.filter.is_none() && asked.order_by.is_none() {
         return Err("say what to find: words, --vector, --like, --filter or --order-by".into());
     }
-    let mut scan = collection.scan().limit(asked.k);
+    let mut scan = collection.scan().limit(asked.k.into());
     if let Some(filter) = place::filter(asked.filter.as_deref())? {
         scan = scan.filter(filter);
     }
