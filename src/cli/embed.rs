@@ -4,6 +4,7 @@
 //! or all of them at its end, and nothing waits for ever.
 
 use super::failure::Failure;
+use super::read_jsonl::problem;
 use std::io::BufRead;
 use std::io::BufReader;
 use std::io::BufWriter;
@@ -81,11 +82,12 @@ impl Embedder {
                 self.done
             )));
         }
-        serde_json::from_slice(&self.line).map_err(|_| {
+        serde_json::from_slice(&self.line).map_err(|error| {
             let start: String = String::from_utf8_lossy(&self.line).trim_end().chars().take(40).collect();
+            let line = self.done;
+            let problem = problem(&error);
             self.failed(&format!(
-                "line {} of its output, '{start}', is not a JSON array of numbers",
-                self.done
+                "line {line} of its output, '{start}' is not a JSON array of numbers: {problem}"
             ))
         })
     }

@@ -323,7 +323,7 @@ impl Work<'_> {
         let len = batch.len();
         if target.collection.is_none() || (self.done == 0 && declares(self.asked)) {
             let schema = schema_of(self.asked, &self.mapping, self.existing.as_ref(), &batch[0])?;
-            target.prepare(schema, &self.asked.db)?;
+            target.prepare(schema, &self.asked.db).map_err(|failure| self.in_file(failure))?;
         }
         target.write(batch).map_err(|failure| match failure {
             Failure::Error(problem) => {
@@ -334,6 +334,14 @@ impl Work<'_> {
         })?;
         (self.done, self.batch_bytes) = (self.done + len, 0);
         Ok(())
+    }
+
+    /// The failure with the name of the file.
+    fn in_file(&self, failure: Failure) -> Failure {
+        match failure {
+            Failure::Error(problem) => Failure::of_file(&self.asked.file, problem),
+            other => other,
+        }
     }
 
     /// The record that a row stands for, checked as far as a row can be checked alone.

@@ -84,12 +84,14 @@ impl<'s> About<'s> {
         let fields = self.fields.iter().map(|(name, kinds)| format!("{name} ({})", kinds.join(", ")));
         let fields = fields.collect::<Vec<_>>();
         let unindexed = self.schema.unindexed_fields();
-        let segments = format!(
-            "{}, of which {} under a graph that leads to {}",
-            count(stats.segments, "segment"),
-            stats.graphs,
-            count(stats.graph_records, "record"),
-        );
+        let segments = match stats.graphs {
+            0 => format!("{}, searched without a graph", count(stats.segments, "segment")),
+            _ => format!(
+                "{}; graphs lead to {} of the records",
+                count(stats.segments, "segment"),
+                stats.graph_records
+            ),
+        };
         let in_memory =
             format!("{} ({})", count(stats.active_records, "record"), size(stats.active_bytes as u64));
         let lines = [

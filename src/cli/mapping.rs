@@ -10,6 +10,7 @@ use crate::IdKind;
 use crate::RecordId;
 use crate::Schema;
 use crate::Value;
+use crate::VectorSchema;
 use std::collections::HashMap;
 use std::collections::HashSet;
 
@@ -211,7 +212,7 @@ fn vector_sources(asked: &Import, existing: Option<&Schema>) -> Result<Vec<Vecto
         return Ok(named);
     };
     // Columns are called as vectors are, where nothing else is said.
-    let names = existing.vectors().iter().map(|vector| vector.name());
+    let names = existing.vectors().iter().map(VectorSchema::name);
     let sources = names.map(|name| match named.iter().position(|source| source.name == name) {
         Some(at) => named.swap_remove(at),
         None => VectorSource { name: name.into(), column: Some(name.into()) },
@@ -219,7 +220,7 @@ fn vector_sources(asked: &Import, existing: Option<&Schema>) -> Result<Vec<Vecto
     let sources: Vec<VectorSource> = sources.collect();
     match named.first() {
         Some(unknown) => {
-            let names: Vec<&str> = existing.vectors().iter().map(|vector| vector.name()).collect();
+            let names: Vec<&str> = existing.vectors().iter().map(VectorSchema::name).collect();
             Err(format!("the collection has no vector '{}': there are {}", unknown.name, names.join(", "))
                 .into())
         }

@@ -145,11 +145,11 @@ impl<'de> Visitor<'de> for RowSeed<'_> {
                 }
                 Role::Id => {
                     let id = map.next_value_seed(IdSeed(self.mapping))?;
-                    once(self.row.id.replace(id))?;
+                    once(self.row.id.replace(id).as_ref())?;
                 }
                 Role::Vector(place) => {
                     if let Some(vector) = map.next_value::<Option<Vec<f32>>>()? {
-                        once(self.row.vectors[place].replace(vector))?;
+                        once(self.row.vectors[place].replace(vector).as_ref())?;
                     }
                 }
                 Role::Field(name, kind) => field(self.row, name, kind, map.next_value()?)?,
@@ -165,7 +165,7 @@ fn field<E: serde::de::Error>(row: &mut Row, name: &str, kind: Option<Kind>, val
 }
 
 /// An error where something was there before.
-fn once<T, E: serde::de::Error>(before: Option<T>) -> Result<(), E> {
+fn once<T, E: serde::de::Error>(before: Option<&T>) -> Result<(), E> {
     if before.is_some() { Err(E::custom("it appears twice")) } else { Ok(()) }
 }
 

@@ -19,6 +19,7 @@ use crate::Schema;
 use crate::Search;
 use crate::SegmentExplain;
 use crate::Vector;
+use crate::VectorSchema;
 use serde_json::Value as Json;
 use serde_json::json;
 use std::time::Duration;
@@ -122,7 +123,7 @@ fn vector_of(
         (None, _) => "vector",
     };
     let vector = record.get_vector(name).cloned();
-    let names = || schema.vectors().iter().map(|vector| vector.name()).collect::<Vec<_>>().join(", ");
+    let names = || schema.vectors().iter().map(VectorSchema::name).collect::<Vec<_>>().join(", ");
     Ok((id, vector.ok_or_else(|| format!("name one of the vectors by --vector-name: {}", names()))?))
 }
 

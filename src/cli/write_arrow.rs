@@ -251,13 +251,13 @@ pub(super) fn write(source: &Source<'_>, format: Format, file: File) -> Result<(
 /// Where batches go.
 enum Sink {
     Parquet(Box<ArrowWriter<File>>),
-    Arrow(FileWriter<std::io::BufWriter<File>>),
+    Arrow(Box<FileWriter<std::io::BufWriter<File>>>),
 }
 
 impl Sink {
     fn new(format: Format, file: File, schema: &Arc<ArrowSchema>) -> Result<Self, ArrowError> {
         if format == Format::Arrow {
-            return FileWriter::try_new_buffered(file, schema).map(Self::Arrow);
+            return FileWriter::try_new_buffered(file, schema).map(|writer| Self::Arrow(Box::new(writer)));
         }
         let properties = WriterProperties::builder().set_compression(Compression::SNAPPY).build();
         Ok(Self::Parquet(Box::new(ArrowWriter::try_new(file, schema.clone(), Some(properties))?)))

@@ -6,6 +6,7 @@ use super::hits::plain_id;
 use crate::Record;
 use crate::Value;
 use crate::Vector;
+use crate::VectorSchema;
 use std::collections::BTreeSet;
 use std::io::Write;
 
@@ -21,7 +22,7 @@ pub(super) fn write(source: &Source<'_>, delimiter: u8, out: &mut dyn Write) -> 
         }
     }
     let mut writer = csv::WriterBuilder::new().delimiter(delimiter).from_writer(out);
-    let vectors = source.vectors().iter().map(|vector| vector.name());
+    let vectors = source.vectors().iter().map(VectorSchema::name);
     let head = ["id"].into_iter().chain(fields.iter().map(String::as_str)).chain(vectors);
     writer.write_record(head).map_err(of_csv)?;
     for record in source.records() {

@@ -182,11 +182,11 @@ fn a_program_that_fails_is_named() {
     let db = folder.path("n.lode");
     for (command, problem) in [
         ("exit 3", "it ended (exit status: 3) after 0 vectors"),
-        ("cat", "'\"x\"', is not a JSON array of numbers"),
+        ("cat", "\"x\"' is not a JSON array of numbers: invalid type"),
         ("echo '[1]'", "after 1 vectors"),
         ("cat >/dev/null; printf '[1]\\n[1]\\n[1]\\n'", "it printed more than 2 lines"),
         ("cat >/dev/null; printf '[1]\\n[1]\\n'; exit 1", "it ended with exit status: 1"),
-        ("sed 's/.*/[1e99]/'", "which is not finite"),
+        ("sed 's/.*/[1e99]/'", "number out of range"),
     ] {
         let told = lode(&["import", &file, &db, "--embed", command, "--embed-field", "body"]).failed();
         assert!(told.contains(problem), "{command}: {told}");
