@@ -428,6 +428,9 @@ pub(super) struct Eval {
     /// How two rankings become one: rrf, weighted:VECTOR,TEXT or distribution:VECTOR,TEXT
     #[arg(long, default_value = "rrf", value_name = "FUSION")]
     pub(super) fusion: String,
+    /// Score every record, without a graph
+    #[arg(long)]
+    pub(super) exact: bool,
     /// How much a grade is worth
     #[arg(long, default_value = "linear")]
     pub(super) gain: Gain,

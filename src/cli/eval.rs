@@ -170,6 +170,7 @@ impl Evaluation<'_> {
 
     fn search(&self, way: Way, query: &Query) -> Search {
         let mut search = self.collection.search().k(usize::from(self.asked.k)).fusion(self.fusion.clone());
+        search = search.exact(self.asked.exact);
         if way != Way::Vectors {
             // Words of a query are not typed with signs: a question mark asks nothing of the search.
             search = search.text_query(TextQuery::any(&query.text));
