@@ -1,6 +1,6 @@
 //! `lode bench`: searches a second by recall, on a collection's own records or on queries given.
 
-use super::args::Bench;
+use super::args_search::Bench;
 use super::console::Console;
 use super::console::Unit;
 use super::console::count;

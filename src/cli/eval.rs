@@ -1,6 +1,6 @@
 //! `lode eval`: how good the rankings of words, vectors and both are, by judged queries.
 
-use super::args::Eval;
+use super::args_search::Eval;
 use super::console::Console;
 use super::console::Unit;
 use super::console::count;

@@ -1,6 +1,6 @@
 //! `lode export`: the records of a collection become a file.
 
-use super::args::Export;
+use super::args_records::Export;
 use super::console::Console;
 use super::console::Unit;
 use super::console::count;

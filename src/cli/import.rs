@@ -1,36 +1,29 @@
 //! `lode import`: rows of a file become records, batch by batch.
 
-use super::args::Import;
+use super::args_records::Import;
+use super::beside::Beside;
 use super::console::Console;
 use super::console::Unit;
 use super::console::count;
-use super::embed::Embedder;
-use super::embed::Send;
 use super::failure::Failure;
 use super::failure::Outcome;
 use super::mapping::Mapping;
 use super::mapping::Row;
-use super::mapping::beside_path;
-use super::place;
 use super::rows;
 use super::rows::Format;
 use super::rows::Rows;
 use super::rows::at;
+use super::target::Target;
+use super::target::declares;
+use super::target::schema_of;
 use crate::Collection;
-use crate::Database;
-use crate::Fields;
-use crate::Maintenance;
-use crate::Options;
 use crate::Record;
 use crate::Schema;
-use crate::TextField;
 use crate::Value;
 use crate::Vector;
 use crate::VectorSchema;
-use indicatif::ProgressBar;
 use serde_json::json;
 use std::ops::ControlFlow;
-use std::path::Path;
 use std::time::Instant;
 
 /// A batch is full at so many bytes, more or less.
@@ -106,172 +99,6 @@ fn report(
         ))?;
     }
     Ok(Outcome::Done)
-}
-
-/// Where records go: a collection that exists, or one that is made for the first batch.
-struct Target {
-    db: Option<Database>,
-    name: String,
-    collection: Option<Collection>,
-    /// True where the file was made by this import.
-    created: bool,
-}
-
-impl Target {
-    fn open(asked: &Import) -> Result<Self, Failure> {
-        let exists = asked.db.try_exists().map_err(|error| Failure::of_file(&asked.db, error))?;
-        if !exists {
-            return Ok(Self { db: None, name: name_for(asked)?, collection: None, created: false });
-        }
-        let db = place::open_to_write(&asked.db, options())?;
-        let names = db.collections()?;
-        let name = match (&asked.collection, names.as_slice()) {
-            (Some(name), _) => name.clone(),
-            (None, []) => name_for(asked)?,
-            (None, [only]) => only.clone(),
-            (None, several) => {
-                let several = several.join(", ");
-                return Err(Failure::Error(format!(
-                    "name one of the collections, or a new one, by -c: {several}"
-                )));
-            }
-        };
-        let collection = names.contains(&name).then(|| db.existing(&name)).transpose()?;
-        Ok(Self { db: Some(db), name, collection, created: false })
-    }
-
-    /// Makes what is missing: the database, and a collection with this schema, which has to be that of one that exists.
-    fn prepare(&mut self, schema: Schema, path: &Path) -> Result<(), Failure> {
-        let db = match self.db.take() {
-            Some(db) => db,
-            None => {
-                self.created = true;
-                options().open(path).map_err(|error| place::of_database(path, &error))?
-            }
-        };
-        self.collection = Some(self.db.insert(db).collection(&self.name, schema)?);
-        Ok(())
-    }
-
-    /// Writes a batch.
-    fn write(&self, batch: Vec<Record>) -> Result<(), Failure> {
-        let Some(collection) = &self.collection else {
-            return Err("there is no collection to write to".into());
-        };
-        collection.upsert(batch)?;
-        Ok(())
-    }
-
-    /// Takes back the file that was made for an import of which nothing was written.
-    fn undo(&mut self, path: &Path) {
-        self.collection = None;
-        self.db = None;
-        if self.created {
-            // It stays, empty, where it can't be removed; the error that led here is told.
-            let _ = std::fs::remove_file(path);
-        }
-    }
-}
-
-/// The graph is built once, at the end.
-fn options() -> Options {
-    Options::new().maintenance(Maintenance::Manual)
-}
-
-/// The name of a collection in a new database.
-fn name_for(asked: &Import) -> Result<String, Failure> {
-    if let Some(name) = &asked.collection {
-        return Ok(name.clone());
-    }
-    let stem = asked.file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-    match stem.as_str() {
-        "" | "-" => Err("name the new collection by -c NAME".into()),
-        _ => Ok(stem.replace('.', "-")),
-    }
-}
-
-/// Vectors that are not in the file itself.
-enum Beside {
-    Nothing,
-    File(Box<dyn Rows>),
-    Program(Embedder),
-}
-
-impl Beside {
-    fn open(asked: &Import, format: Format, mapping: &Mapping) -> Result<Self, Failure> {
-        if let Some(typed) = &asked.vectors {
-            let path = Path::new(beside_path(typed));
-            let format = Format::of(None, path)?;
-            if format.has_columns() {
-                return Err(Failure::of_file(path, "--vectors takes npy, fvecs, bvecs and ivecs"));
-            }
-            return Ok(Self::File(rows::open_file(path, format, &ProgressBar::hidden())?));
-        }
-        let Some(command) = &asked.embed else { return Ok(Self::Nothing) };
-        if asked.file == Path::new("-") {
-            return Err(
-                "--embed reads the file twice, which the standard input can't be: save it first".into()
-            );
-        }
-        let fields = embedded_fields(asked)?;
-        let (path, mapping) = (asked.file.clone(), mapping.without_vectors());
-        let texts = move |send: Send<'_>| {
-            let Ok(mut rows) = rows::open_file(&path, format, &ProgressBar::hidden()) else { return };
-            // What is wrong with a row is told by whoever reads the file for its records.
-            while let Ok(Some(row)) = rows.next_row(&mapping) {
-                if !send(&text_of(&row.fields, &fields)) {
-                    return;
-                }
-            }
-        };
-        Ok(Self::Program(Embedder::start(command, texts)?))
-    }
-
-    /// The vector of the next row.
-    fn next_vector(&mut self) -> Result<Option<Vec<f32>>, Failure> {
-        match self {
-            Self::Nothing => Ok(None),
-            Self::Program(program) => program.next_vector().map(Some),
-            Self::File(rows) => {
-                let row = rows.next_row(&Mapping::vectors_only())?;
-                match row.and_then(|row| row.vectors.into_iter().next()).flatten() {
-                    Some(vector) => Ok(Some(vector)),
-                    None => Err("--vectors: the file has fewer vectors than there are records".into()),
-                }
-            }
-        }
-    }
-
-    /// `Ok` where nothing is left over.
-    fn finish(self) -> Result<(), Failure> {
-        match self {
-            Self::Nothing => Ok(()),
-            Self::Program(program) => program.finish(),
-            Self::File(mut rows) => match rows.next_row(&Mapping::vectors_only())? {
-                None => Ok(()),
-                Some(_) => {
-                    Err("--vectors: the file has more vectors than there are records, which are imported now"
-                        .into())
-                }
-            },
-        }
-    }
-}
-
-/// The fields whose texts are embedded.
-fn embedded_fields(asked: &Import) -> Result<Vec<String>, Failure> {
-    let texts = || asked.text.iter().map(|typed| typed.split(':').next().unwrap_or_default().to_owned());
-    match (asked.embed_field.is_empty(), asked.text.is_empty()) {
-        (false, _) => Ok(asked.embed_field.clone()),
-        (true, false) => Ok(texts().collect()),
-        (true, true) => Err("--embed needs to know what to embed: name it by --embed-field or --text".into()),
-    }
-}
-
-/// The texts of some fields, one a line.
-fn text_of(fields: &Fields, names: &[String]) -> String {
-    let texts = names.iter().filter_map(|name| fields.get(name)).filter_map(Value::as_str);
-    texts.collect::<Vec<_>>().join("\n")
 }
 
 /// An import at work.
@@ -407,46 +234,4 @@ fn value_bytes(value: &Value) -> usize {
         Value::Map(map) => map.iter().map(|(name, value)| name.len() + value_bytes(value)).sum(),
         _ => 16,
     }
-}
-
-/// True where options describe the collection.
-fn declares(asked: &Import) -> bool {
-    asked.metric.is_some()
-        || asked.dtype.is_some()
-        || asked.quantization.is_some()
-        || !asked.text.is_empty()
-        || !asked.unindexed.is_empty()
-}
-
-/// The schema that the options and the first record describe; what they don't say is as in a collection that exists.
-fn schema_of(
-    asked: &Import,
-    mapping: &Mapping,
-    existing: Option<&Schema>,
-    first: &Record,
-) -> Result<Schema, Failure> {
-    let vectors = mapping.vectors().iter().enumerate().map(|(place, source)| {
-        let mut vector = match existing.and_then(|schema| schema.vectors().get(place)) {
-            Some(vector) => vector.clone(),
-            None => VectorSchema::new(&source.name, first.get_vector(&source.name).map_or(0, Vector::dim)),
-        };
-        if let Some(metric) = asked.metric {
-            vector = vector.metric(metric);
-        }
-        if let Some(dtype) = asked.dtype {
-            vector = vector.dtype(dtype);
-        }
-        match asked.quantization {
-            Some(form) => vector.quantization(form),
-            None => vector,
-        }
-    });
-    let mut schema = Schema::named(vectors).unindexed(asked.unindexed.iter());
-    for typed in &asked.text {
-        schema = schema.text(match typed.split_once(':') {
-            Some((field, analyzer)) => TextField::new(field).analyzer(analyzer)?,
-            None => TextField::new(typed),
-        });
-    }
-    Ok(schema)
 }

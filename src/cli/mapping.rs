@@ -1,7 +1,7 @@
 //! [`Mapping`]: which column of a file is the id, a vector, a field, or nothing.
 
-use super::args::Import;
 use super::args::pair;
+use super::args_records::Import;
 use super::failure::Failure;
 use super::kind::Kind;
 use super::kind::quoted;

@@ -1,6 +1,6 @@
 //! Measures of a ranking by graded judgments: nDCG, recall, reciprocal rank.
 
-use super::args::Gain;
+use super::args_search::Gain;
 
 /// The measures of one ranking, or their means over several.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]

@@ -1,8 +1,8 @@
 //! The command `lode`: the whole product from the shell, on the public API alone.
 //!
 //! ```text
-//! args                                  what can be typed, with its help
-//! import  export                        records in and out
+//! args  args_records  args_search       what can be typed, with its help
+//! import  target  beside  export        records in and out
 //!   rows  mapping  kind                 rows of a file, which column is what, types of values
 //!   read_* write_*                      one file format each
 //!   embed                               a program that makes vectors of texts
@@ -22,7 +22,10 @@
 //! Programs that have the command in them, as the Python package has, call [`main`].
 
 mod args;
+mod args_records;
+mod args_search;
 mod bench;
+mod beside;
 mod care;
 mod console;
 mod embed;
@@ -46,6 +49,7 @@ mod read_npy;
 mod read_vecs;
 mod rows;
 mod search;
+mod target;
 mod vectors;
 #[cfg(feature = "cli-parquet")]
 mod write_arrow;

@@ -1,6 +1,6 @@
 //! `lode search`: one search, or a list of what passes a filter.
 
-use super::args::Search as Asked;
+use super::args_search::Search as Asked;
 use super::console::Console;
 use super::embed::Embedder;
 use super::failure::Failure;
