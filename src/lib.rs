@@ -39,6 +39,7 @@
 //! Bytes at the bottom, mathematics in the middle, records at the top; a lower layer never imports a higher one:
 //!
 //! ```text
+//! cli, python      the public API only
 //! db               Database, Collection, Transaction, Snapshot, options, maintenance
 //! query            Search and Scan over a snapshot's segments: filters, words, fusion, groups, explanations
 //! segment          records in immutable segments: built in memory, sealed into the file, merged
@@ -56,6 +57,8 @@ compile_error!("the file format is little-endian and mapped as it is: big-endian
 
 #[cfg(feature = "bench-internals")]
 mod bench;
+#[cfg(feature = "cli")]
+pub mod cli;
 mod codec;
 mod db;
 mod error;

@@ -15,8 +15,8 @@ step cargo fmt --all --check
 step cargo clippy --workspace --all-targets --locked -- -D warnings
 step cargo clippy --workspace --all-targets --all-features --locked -- -D warnings
 step env RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
-# The features open the store to the crash enumerator and the keyword index to its fuzz targets, and change nothing else. Documentation tests are among these.
-step cargo test --workspace --features crash-testing,fuzz-internals --locked
+# The features open the store to the crash enumerator and the keyword index to its fuzz targets, add the command, and change nothing else. Documentation tests are among these.
+step cargo test --workspace --features crash-testing,fuzz-internals,cli-parquet --locked
 
 # The Python package: its wheel in a virtual environment of its own, and everything that is tested through it.
 step cargo fmt --manifest-path python/Cargo.toml --check

@@ -9,11 +9,13 @@
 //! filter                                  conditions: dicts, strings and expressions in
 //! process  turn  errors                   where work runs detached, who may write, exceptions
 //! stats  slow                             counts, and who is told of slow searches
+//! command                                 the command `lode`
 //! ```
 
 mod arrow;
 mod batch;
 mod collection;
+mod command;
 mod database;
 mod embed;
 mod errors;
@@ -55,5 +57,6 @@ fn _lodedb(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(fusion::distribution, module)?)?;
     module.add_class::<transaction::PyTransaction>()?;
     module.add_class::<transaction::PyTransactionCollection>()?;
+    module.add_function(wrap_pyfunction!(command::command, module)?)?;
     Ok(())
 }

@@ -4,7 +4,9 @@ use super::inner::Inner;
 use crate::error::Result;
 use crate::query::Latency;
 use crate::segment::LiveSegment;
+use crate::segment::Part;
 use crate::segment::SegmentSet;
+use std::collections::BTreeMap;
 
 /// Counts of a database.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,6 +58,9 @@ pub struct CollectionStats {
     pub kept_filters: usize,
     /// Bytes of these.
     pub kept_filter_bytes: usize,
+    /// Bytes in the file of each kind of part, by name: `vectors`, `codes`, `graph`, `words`, `field index`, `fields`, `ids`
+    /// and others.
+    pub part_bytes: BTreeMap<&'static str, u64>,
 }
 
 impl CollectionStats {
@@ -73,8 +78,20 @@ impl CollectionStats {
             graph_records: graphs().map(LiveSegment::live).sum(),
             kept_filters: kept().map(|(count, _)| count).sum(),
             kept_filter_bytes: kept().map(|(_, bytes)| bytes).sum(),
+            part_bytes: part_bytes(set),
         }
     }
+}
+
+/// Bytes of the parts that lie in the file, tombstones included, by their names.
+fn part_bytes(set: &SegmentSet) -> BTreeMap<&'static str, u64> {
+    let mut sums = BTreeMap::new();
+    let mut add = |part: &Part| *sums.entry(part.name()).or_default() += part.len() as u64;
+    for live in &set.sealed {
+        live.segment.for_each_part(&mut add);
+        live.dead_part.iter().for_each(&mut add);
+    }
+    sums
 }
 
 impl Inner {

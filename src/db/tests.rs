@@ -126,6 +126,10 @@ fn optimize_leaves_one_segment_without_dead_records() {
     db.optimize(|_| ControlFlow::Continue(())).unwrap();
     let stats = points.stats().unwrap();
     assert_eq!((stats.segments, stats.graphs, stats.dead_records, stats.records), (1, 1, 0, 2000));
+    for part in ["vectors", "codes", "graph", "ids", "fields", "field index"] {
+        assert!(stats.part_bytes[part] > 0, "{part} in {:?}", stats.part_bytes);
+    }
+    assert!(stats.part_bytes.values().sum::<u64>() <= db.stats().unwrap().live_bytes);
     let found = (0..200u64).filter(|i| {
         let id = i * 20 + 1;
         points.search().vector(vector(id)).k(1).run().unwrap()[0].id() == &RecordId::from(id)

@@ -36,6 +36,11 @@ impl Part {
         self.extent
     }
 
+    /// What it is called; `memory` where it is not in the file.
+    pub(crate) fn name(&self) -> &'static str {
+        self.bytes.part()
+    }
+
     /// Number of bytes.
     pub(crate) fn len(&self) -> usize {
         self.bytes.len()

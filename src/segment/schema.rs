@@ -105,6 +105,12 @@ impl VectorSchema {
         self.ty.dtype
     }
 
+    /// In which form it is searched, as it was asked for.
+    #[must_use]
+    pub fn get_quantization(&self) -> Quantization {
+        self.quantization
+    }
+
     pub(crate) fn ty(&self) -> &VectorType {
         &self.ty
     }
@@ -254,8 +260,9 @@ impl Schema {
         self
     }
 
-    /// The paths of fields without an index.
-    pub(crate) fn unindexed_fields(&self) -> &[String] {
+    /// The paths of fields without an index, in alphabetical order.
+    #[must_use]
+    pub fn unindexed_fields(&self) -> &[String] {
         &self.unindexed
     }
 

@@ -77,6 +77,12 @@ impl TextField {
         &self.name
     }
 
+    /// The name of the way its texts become terms, as [`analyzer`](Self::analyzer) takes it.
+    #[must_use]
+    pub fn analyzer_name(&self) -> &'static str {
+        self.analyzer.name()
+    }
+
     pub(crate) fn get_analyzer(&self) -> &Analyzer {
         &self.analyzer
     }

@@ -119,6 +119,11 @@ impl From<Vec<u8>> for CheckedBytes {
 }
 
 impl CheckedBytes {
+    /// What messages call these bytes; `memory` where they are in no file.
+    pub(crate) fn part(&self) -> &'static str {
+        self.inner.part
+    }
+
     /// The bytes of `extent` in `owner`, which holds its data and its table. The table is verified here.
     pub(super) fn new(
         part: &'static str,

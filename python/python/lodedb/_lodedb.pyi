@@ -854,3 +854,6 @@ class TransactionCollection:
 
     def __len__(self) -> int: ...
     def __contains__(self, id: _Id, /) -> bool: ...
+
+def _command(arguments: Sequence[str]) -> int:
+    """Runs the command `lode` on the process's own streams and gives its exit code. `arguments` begin with the name of the program."""
