@@ -57,6 +57,7 @@ fn _lodedb(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(fusion::distribution, module)?)?;
     module.add_class::<transaction::PyTransaction>()?;
     module.add_class::<transaction::PyTransactionCollection>()?;
-    module.add_function(wrap_pyfunction!(command::command, module)?)?;
+    // Not by `add_function`, which would export it.
+    module.setattr("_command", wrap_pyfunction!(command::command, module)?)?;
     Ok(())
 }

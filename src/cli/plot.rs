@@ -52,8 +52,8 @@ impl Scale {
         let low = points.iter().map(|point| point.y).fold(f64::INFINITY, f64::min).max(1e-3);
         let high = points.iter().map(|point| point.y).fold(low, f64::max);
         let (low, high) = (low.log10() - 0.1, high.log10() + 0.1);
-        // At least half a decade, so that there are ticks.
-        let missing = (0.5 - (high - low)).max(0.0) / 2.0;
+        // So much of a decade that there are two ticks at least.
+        let missing = (0.8 - (high - low)).max(0.0) / 2.0;
         Self { x: (first, 1.0), y: (low - missing, high + missing), step }
     }
 

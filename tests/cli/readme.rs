@@ -13,7 +13,7 @@ struct Shown {
 
 /// The commands of the README's `console` blocks.
 fn shown() -> Vec<Shown> {
-    let readme = include_str!("../../README.md");
+    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
     let mut found: Vec<Shown> = Vec::new();
     for block in readme.split("```console\n").skip(1) {
         let block = block.split("```").next().unwrap();
