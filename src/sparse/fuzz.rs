@@ -11,26 +11,13 @@ use super::decode;
 use super::encode;
 use crate::codec::ByteReader;
 use crate::codec::ByteWriter;
-use crate::codec::Bytes;
 use crate::error::Result;
 use crate::ids::Slot;
 use crate::slots::SlotSet;
-use std::ops::Range;
+use crate::text::fuzz::Image;
 
 /// Rows that input may have.
 const MOST_ROWS: u64 = 5000;
-
-struct Image<'a>(&'a [u8]);
-
-impl Bytes for Image<'_> {
-    fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    fn bytes(&self, range: Range<usize>) -> Result<&[u8]> {
-        self.0.bytes(range)
-    }
-}
 
 /// Inputs to begin from: no rows, few, and so many that lists have several blocks.
 pub fn sealed_sparse() -> Vec<Vec<u8>> {

@@ -28,7 +28,8 @@ const TYPED: [&str; 8] = [
     "box~1 box~2 the",
 ];
 
-struct Image<'a>(&'a [u8]);
+/// An index in memory.
+pub(crate) struct Image<'a>(pub(crate) &'a [u8]);
 
 impl Bytes for Image<'_> {
     fn len(&self) -> usize {
