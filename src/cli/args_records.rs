@@ -67,6 +67,9 @@ pub(super) struct Import {
     /// A field that is searched for words, and how: english (default), german, ..., simple, none; repeat for each
     #[arg(long, value_name = "FIELD[:ANALYZER]")]
     pub(super) text: Vec<String>,
+    /// A column of sparse vectors, maps from terms to weights (jsonl alone); repeat for each
+    #[arg(long, value_name = "NAME")]
+    pub(super) sparse: Vec<String>,
     /// Give a column another name as a field; repeat for each
     #[arg(long, value_name = "COLUMN=FIELD")]
     pub(super) rename: Vec<String>,

@@ -10,6 +10,7 @@ use super::hits::id_json;
 use super::place;
 use super::read_npy::header_bytes;
 use super::rows::Format;
+use super::sparse;
 #[cfg(feature = "cli-parquet")]
 use super::write_arrow;
 use super::write_csv;
@@ -52,6 +53,7 @@ pub(super) fn export(asked: &Export, console: &mut Console<'_>) -> Result<Outcom
     let export = Source { asked, snapshot, schema: collection.schema()?, filter, total, bar };
     export.check_fields()?;
     if to_output {
+        export.check_sparse(format)?;
         export.write(format, console.out())?;
         return Ok(Outcome::Done);
     }
@@ -161,12 +163,24 @@ impl Source<'_> {
     }
 
     fn write_into(&self, format: Format, file: File) -> Result<(), Failure> {
+        self.check_sparse(format)?;
         if matches!(format, Format::Parquet | Format::Arrow) {
             return self.write_table(format, file);
         }
         let mut out = BufWriter::with_capacity(1 << 18, file);
         self.write(format, &mut out)?;
         out.flush().map_err(|error| Failure::of_file(&self.asked.file, error))
+    }
+
+    /// An error where sparse vectors would be lost.
+    fn check_sparse(&self, format: Format) -> Result<(), Failure> {
+        match self.schema.sparse_vectors() {
+            [name, ..] if !self.asked.no_vectors && !matches!(format, Format::Jsonl | Format::Npy) => {
+                let problem = "which only jsonl can hold; --no-vectors leaves all vectors out";
+                Err(Failure::Error(format!("the records have a sparse vector '{name}', {problem}")))
+            }
+            _ => Ok(()),
+        }
     }
 
     #[cfg(feature = "cli-parquet")]
@@ -235,6 +249,11 @@ impl Serialize for Line<'_> {
                     map.serialize_entry(vector.name(), &bits)?;
                 }
                 None => {}
+            }
+        }
+        if !self.source.asked.no_vectors {
+            for (name, vector) in self.record.sparse_vectors() {
+                map.serialize_entry(name, &sparse::as_map(vector))?;
             }
         }
         map.end()

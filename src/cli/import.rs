@@ -13,6 +13,7 @@ use super::rows;
 use super::rows::Format;
 use super::rows::Rows;
 use super::rows::at;
+use super::sparse;
 use super::target::Target;
 use super::target::declares;
 use super::target::schema_of;
@@ -184,7 +185,14 @@ impl Work<'_> {
         let id = row
             .id
             .ok_or("it has no id: name the column of ids by --id, or number the records by --number")?;
-        let mut record = Record::new(id).with_fields(row.fields);
+        let mut fields = row.fields;
+        let sparse = sparse::names(self.asked, self.existing.as_ref()).into_iter();
+        let sparse = sparse.map(|name| Ok((sparse::take(&mut fields, &name)?, name)));
+        let sparse = sparse.collect::<Result<Vec<_>, String>>()?;
+        let mut record = Record::new(id).with_fields(fields);
+        for (vector, name) in sparse {
+            record = record.sparse(name, vector);
+        }
         for (place, (source, vector)) in self.mapping.vectors().iter().zip(row.vectors).enumerate() {
             let vector = if source.column.is_none() { beside.take() } else { vector };
             let name = &source.name;
@@ -224,7 +232,8 @@ fn check_vector(name: &str, vector: &[f32], expected: Option<usize>) -> Result<(
 fn weight(record: &Record) -> usize {
     let vectors: usize = record.vectors().map(|(_, vector)| vector.dim() * 4).sum();
     let fields: usize = record.fields().iter().map(|(name, value)| name.len() + value_bytes(value)).sum();
-    vectors + fields
+    let sparse: usize = record.sparse_vectors().map(|(_, vector)| vector.len() * 8).sum();
+    vectors + sparse + fields
 }
 
 fn value_bytes(value: &Value) -> usize {

@@ -49,6 +49,7 @@ mod read_npy;
 mod read_vecs;
 mod rows;
 mod search;
+mod sparse;
 mod target;
 mod vectors;
 #[cfg(feature = "cli-parquet")]

@@ -103,6 +103,7 @@ pub(super) fn declares(asked: &Import) -> bool {
         || asked.dtype.is_some()
         || asked.quantization.is_some()
         || !asked.text.is_empty()
+        || !asked.sparse.is_empty()
         || !asked.unindexed.is_empty()
 }
 
@@ -130,6 +131,9 @@ pub(super) fn schema_of(
         }
     });
     let mut schema = Schema::named(vectors).unindexed(asked.unindexed.iter());
+    for name in &asked.sparse {
+        schema = schema.sparse(name);
+    }
     for typed in &asked.text {
         schema = schema.text(match typed.split_once(':') {
             Some((field, analyzer)) => TextField::new(field).analyzer(analyzer)?,

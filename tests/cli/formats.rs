@@ -189,3 +189,39 @@ proptest! {
         prop_assert_eq!(through(&folder, &db, "jsonl", &["--metric", "dot"]), wanted);
     }
 }
+
+#[test]
+fn sparse_vectors_travel_as_maps_and_are_not_lost() {
+    let folder = Folder::new();
+    let schema = Schema::new(2).sparse("splade");
+    let records = vec![
+        Record::new("a")
+            .vector([0.5, 1.0])
+            .sparse("splade", [(17, 0.5), (4_000_000_000, 1.25)])
+            .field("n", 1),
+        Record::new("b").vector([1.0, 0.5]).sparse("splade", []).field("n", 2),
+    ];
+    let db = stored(&folder, schema, records);
+    let found = through(&folder, &db, "jsonl", &["--sparse", "splade"]);
+    assert_eq!(found, crate::support::records(&db, "c"));
+    for format in ["csv", "parquet"] {
+        let file = folder.path(&format!("f.{format}"));
+        let problem = lode(&["export", &db, &file]).failed();
+        assert!(problem.contains("sparse vector 'splade'"), "{problem}");
+        assert!(!std::path::Path::new(&file).exists());
+        lode(&["export", &db, &file, "--no-vectors"]).ok();
+    }
+
+    let file = folder.path("wrong.jsonl");
+    for (sparse, problem) in [
+        ("3", "is of the kind"),
+        ("{\"x\": 1}", "the term 'x' is not a whole number"),
+        ("{\"1\": \"x\"}", "the weight of term 1 is not a number"),
+        ("{\"1\": -1}", "a finite number above 0 is right"),
+    ] {
+        std::fs::write(&file, format!("{{\"id\": \"a\", \"vector\": [1, 2], \"splade\": {sparse}}}\n"))
+            .unwrap();
+        let found = lode(&["import", &file, &folder.path("wrong.lode"), "--sparse", "splade"]).failed();
+        assert!(found.contains(problem), "{found}");
+    }
+}
