@@ -26,7 +26,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("{} photographs pass: {nearby}", photos.count(nearby.clone())?);
     for hit in photos.search().vector(look(1, 0.0)).filter(nearby).k(3).run()? {
         let fields = hit.fields()?;
-        println!("  {} {:.3} {} {}", hit.id(), hit.score(), fields["subject"], fields["taken"]);
+        println!(
+            "  {} {:.3} {} {}",
+            hit.id(),
+            hit.score(),
+            fields["subject"].as_str().unwrap_or_default(),
+            fields["taken"]
+        );
     }
 
     // How many of each subject there are between the Alps and the Baltic.

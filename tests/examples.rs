@@ -79,7 +79,7 @@ fn the_other_examples_show_what_they_are_for() {
     assert!(readers.contains("the snapshot still has 1 record, the collection 1001"), "{readers}");
     let photos = output("photos_nearby", &[]);
     assert_eq!(
-        photos.lines().filter(|line| line.ends_with('Z') && line.contains("furnace")).count(),
+        photos.lines().filter(|line| line.ends_with("Z\"") && line.contains(" furnace ")).count(),
         3,
         "{photos}"
     );

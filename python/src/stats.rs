@@ -44,6 +44,7 @@ pub(crate) fn collection_stats<'py>(
     dict.set_item("graph_records", stats.graph_records)?;
     dict.set_item("kept_filters", stats.kept_filters)?;
     dict.set_item("kept_filter_bytes", stats.kept_filter_bytes)?;
+    dict.set_item("part_bytes", stats.part_bytes.clone())?;
     Ok(dict)
 }
 

@@ -60,6 +60,15 @@ def test_a_function_that_fails_fails_no_search() -> None:
         assert len(filled(db).search([1, 1], k=3)) == 3
 
 
+def test_bytes_are_told_by_part() -> None:
+    with lodedb.open(":memory:") as db:
+        docs = filled(db)
+        db.optimize()
+        parts = docs.stats()["part_bytes"]
+        assert {"vectors", "fields", "ids", "words", "field index"} <= parts.keys()
+        assert all(size >= 0 for size in parts.values())
+
+
 def test_latencies_are_those_of_this_handle() -> None:
     with lodedb.open(":memory:") as db:
         docs = filled(db)

@@ -58,7 +58,7 @@ pub struct CollectionStats {
     pub kept_filters: usize,
     /// Bytes of these.
     pub kept_filter_bytes: usize,
-    /// Bytes in the file of each kind of part, by name: `vectors`, `codes`, `graph`, `words`, `field index`, `fields`, `ids`
+    /// Bytes in the file of each kind of part, by name: `vectors`, `codes`, `graph`, `cells`, `words`, `field index`, `fields`, `ids`
     /// and others.
     pub part_bytes: BTreeMap<&'static str, u64>,
 }

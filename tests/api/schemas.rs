@@ -14,7 +14,7 @@ fn schemas_that_make_no_sense_are_refused() {
             Schema::new(8).dtype(Dtype::Binary).metric(Metric::Hamming).quantization(Quantization::Sq4),
             "searched as they are: it must be auto, not sq4",
         ),
-        (Schema::named([]), "no vector"),
+        (Schema::named([]), "nothing is declared that can be searched for"),
         (Schema::named([VectorSchema::new("v", 1), VectorSchema::new("v", 2)]), "twice"),
         (Schema::named([VectorSchema::new("id", 1)]), "is 'id'"),
         (Schema::named([VectorSchema::new("", 1)]), "is empty"),

@@ -91,7 +91,7 @@ fn the_sample_collection_comes_back() {
         .iter()
         .cloned()
         .map(|record| {
-            let (id, vectors, fields) = record.into_parts();
+            let (id, vectors, _, fields) = record.into_parts();
             let fields: Fields = fields
                 .iter()
                 .filter(|(_, value)| **value != Value::Null)

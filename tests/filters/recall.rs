@@ -43,9 +43,14 @@ fn cluster_of(id: u64) -> u64 {
 }
 
 fn record(id: u64) -> Record {
+    record_with(id, |vector| vector)
+}
+
+/// A record with what is made of its vector.
+fn record_with(id: u64, made: fn(Vec<f32>) -> Vec<f32>) -> Record {
     let cluster = cluster_of(id);
     let share = Random::new(3 << 32 | id).below(1000);
-    let record = Record::new(id).vector(vector(cluster, id)).field("share", share as i64);
+    let record = Record::new(id).vector(made(vector(cluster, id))).field("share", share as i64);
     record.field("cluster", cluster as i64).field("half", (cluster % 2) as i64)
 }
 
@@ -121,22 +126,26 @@ fn ways(docs: &Collection, filter: fn(i64) -> Filter) -> Vec<(Option<&'static st
     explained.collect()
 }
 
-/// Few matches are scanned. Where many pass, the graph is followed, and over what does not pass where that is much; such a walk
-/// is given up where nothing passes near the query.
-fn check_ways(docs: &Collection) {
+/// Few matches are scanned. Where many pass, those in the cells nearest to the query are; without cells the graph is followed, and
+/// over what does not pass where that is much. Such a walk is given up where nothing passes near the query.
+fn check_ways(docs: &Collection, has_cells: bool) {
     for (name, filter) in FILTERS {
         let ways = ways(docs, filter);
         let all = |wanted: fn(&(Option<&str>, &str)) -> bool| ways.iter().all(wanted);
-        let is_expected = match name {
-            "0.1 %" | "1 %" | "5 %" | "10 %" | "own cluster" | "another cluster" => {
-                all(|way| *way == (None, "codes"))
-            }
-            "own cluster, and few of the others" => all(|way| *way == (None, "codes")),
-            "50 %" | "own half" => all(|way| *way == (None, "graph over")),
-            "90 %" => all(|way| *way == (None, "graph")),
+        let is_expected = match (name, has_cells) {
+            ("0.1 %" | "1 %", _) => all(|way| *way == (None, "codes")),
+            ("5 %" | "10 %" | "own cluster" | "another cluster", false) => all(|way| *way == (None, "codes")),
+            ("own cluster, and few of the others", false) => all(|way| *way == (None, "codes")),
+            ("50 %" | "own half", false) => all(|way| *way == (None, "graph over")),
+            ("90 %", false) => all(|way| *way == (None, "graph")),
             // Nothing near the query passes.
-            "other half" => all(|way| way.1 == "graph over" || *way == (Some("graph over"), "codes")),
-            _ => all(|way| way.0 == Some("graph") || *way == (None, "graph")),
+            ("other half", false) => {
+                all(|way| way.1 == "graph over" || *way == (Some("graph over"), "codes"))
+            }
+            (_, false) => all(|way| way.0 == Some("graph") || *way == (None, "graph")),
+            ("10 %" | "50 %" | "own half", true) => all(|way| *way == (None, "cells")),
+            ("90 %" | "everything", true) => all(|way| way.0.is_none() && way.1 != "codes"),
+            (_, true) => all(|way| way.0.is_none() || *way == (Some("cells"), "codes")),
         };
         assert!(is_expected, "{name}: {ways:?}");
     }
@@ -152,11 +161,28 @@ fn filtered_searches_find_what_they_promise_by_the_way_expected() {
     let docs = db.collection("docs", Schema::new(DIM).metric(Metric::L2)).unwrap();
     docs.upsert((0..RECORDS).map(record)).unwrap();
     db.optimize(|_| ControlFlow::Continue(())).unwrap();
-    check_ways(&docs);
+    check_ways(&docs, true);
     check(&docs, "sealed");
     docs.upsert((RECORDS..RECORDS + NEW).map(record)).unwrap();
     assert!(docs.stats().unwrap().active_records > 0);
     check(&docs, "beside new records");
     docs.delete((0..RECORDS + NEW).filter(|id| Random::new(5 << 32 | id).below(10) < 3)).unwrap();
     check(&docs, "where three of ten are gone");
+}
+
+/// A vector of length 1.
+fn unit(vector: Vec<f32>) -> Vec<f32> {
+    let length = vector.iter().map(|value| value * value).sum::<f32>().sqrt();
+    vector.into_iter().map(|value| value / length).collect()
+}
+
+/// There are no cells of records compared by products.
+#[test]
+fn without_cells_the_graph_is_followed_over_what_does_not_pass() {
+    let db = Options::new().maintenance(Maintenance::Manual).open(":memory:").unwrap();
+    let docs = db.collection("docs", Schema::new(DIM).metric(Metric::Dot)).unwrap();
+    docs.upsert((0..RECORDS).map(|id| record_with(id, unit))).unwrap();
+    db.optimize(|_| ControlFlow::Continue(())).unwrap();
+    check_ways(&docs, false);
+    check(&docs, "products");
 }

@@ -38,7 +38,8 @@ class CollectionStats(TypedDict):
 
     `dead_records` were deleted or replaced and still take room; `active_records` are in memory and in the log only;
     `graphs` is the number of `segments` that a graph leads through, to `graph_records` records; `kept_filters` answers to
-    filters are kept in memory, in `kept_filter_bytes`.
+    filters are kept in memory, in `kept_filter_bytes`. `part_bytes` are the bytes in the file of each kind of part: "vectors",
+    "codes", "graph", "cells", "words", "field index", "fields", "ids" and others.
     """
 
     name: str
@@ -51,6 +52,7 @@ class CollectionStats(TypedDict):
     graph_records: int
     kept_filters: int
     kept_filter_bytes: int
+    part_bytes: dict[str, int]
 
 
 class Stats(TypedDict):
