@@ -3,15 +3,15 @@
 //! Each of them is a query like those to come, whose true neighbors are found by comparing it with every code and rescoring
 //! the best few hundred. Then the graph is searched with one slack after the other, until it finds everything.
 
-use super::calibration::CELL_RECALLS;
 use super::calibration::Calibration;
-use super::calibration::CellBound;
-use super::calibration::CellCurve;
-use super::calibration::CellRank;
 use super::calibration::Curve;
 use super::calibration::DepthPoint;
 use super::calibration::SlackPoint;
 use super::cells::BuiltCells;
+use super::cells::CELL_RECALLS;
+use super::cells::CellBound;
+use super::cells::CellCurve;
+use super::cells::CellRank;
 use super::cells::gap;
 use crate::error::Result;
 use crate::graph::Beam;

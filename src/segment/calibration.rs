@@ -5,6 +5,8 @@
 //! (see [`calibrate`](super::calibrate)): the recall by the slack of the [`Reach`], and by the number of candidates that are
 //! rescored. Between the measured points the plan interpolates.
 
+use super::cells::CellCurve;
+use super::cells::MAX_POINTS;
 use super::costs;
 use crate::codec::ByteReader;
 use crate::error::Result;
@@ -43,101 +45,6 @@ pub(crate) struct Calibration {
     /// By ascending `k`; empty where the index was too small or too uniform to be measured.
     curves: Vec<Curve>,
     cells: CellCurve,
-}
-
-/// Recalls at which cells are measured.
-pub(super) const CELL_RECALLS: [f32; 10] = [0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 1.0];
-
-/// What is known of the cells; nothing where there are none.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub(crate) struct CellCurve {
-    /// By ascending distance.
-    pub(super) bounds: Vec<CellBound>,
-    /// By ascending rank.
-    pub(super) looked: Vec<CellRank>,
-}
-
-/// How far the centroids of the cells are in which the nearest records lie.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub(super) struct CellBound {
-    /// How far the last of these records is, as [`gap`](super::cells::gap) tells.
-    pub(super) gap: f32,
-    /// The gap of the centroids, for each of [`CELL_RECALLS`].
-    pub(super) centroids: [f32; CELL_RECALLS.len()],
-}
-
-/// How many records lie in the cells up to those of the nearest.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub(super) struct CellRank {
-    /// Number of nearest records.
-    pub(super) rank: u32,
-    /// Number of records in the cells.
-    pub(super) slots: u32,
-}
-
-impl CellCurve {
-    /// What is needed for one recall; `None` where nothing was measured.
-    pub(super) fn at(&self, recall: f32) -> Option<CellLimit> {
-        let after = CELL_RECALLS.partition_point(|measured| *measured < recall).min(CELL_RECALLS.len() - 1);
-        let before = after.saturating_sub(1);
-        let (low, high) = (CELL_RECALLS[before], CELL_RECALLS[after]);
-        let part = if high > low { ((recall - low) / (high - low)).clamp(0.0, 1.0) } else { 0.0 };
-        let between = |bound: &CellBound| {
-            let (below, above) = (bound.centroids[before], bound.centroids[after]);
-            (bound.gap, below + (above - below) * part)
-        };
-        (!self.bounds.is_empty()).then(|| CellLimit { bounds: self.bounds.iter().map(between).collect() })
-    }
-
-    /// About how many records are in the cells of the nearest up to `rank`.
-    pub(super) fn looked(&self, rank: f32) -> f32 {
-        let points = self.looked.iter().map(|point| ((point.rank as f32).ln(), (point.slots as f32).ln()));
-        between(&points.collect::<Vec<_>>(), rank.max(1.0).ln(), None).exp()
-    }
-
-    fn fits(&self) -> bool {
-        let ascend = |values: &[f32]| values.is_sorted() && values.iter().all(|value| value.is_finite());
-        let gaps: Vec<f32> = self.bounds.iter().map(|bound| bound.gap).collect();
-        ascend(&gaps)
-            && self.bounds.iter().all(|bound| ascend(&bound.centroids))
-            && self.looked.is_sorted_by(|a, b| a.rank < b.rank)
-            && self.looked.iter().all(|point| point.rank > 0 && point.slots > 0)
-            && self.bounds.len().max(self.looked.len()) <= MAX_POINTS
-    }
-}
-
-/// Up to which centroid cells have to be looked at for one recall, by how far the last result is.
-#[derive(Debug, Clone)]
-pub(super) struct CellLimit {
-    bounds: Vec<(f32, f32)>,
-}
-
-impl CellLimit {
-    /// The gap of the farthest centroid where that of the last result is `gap`. Beyond what was measured it rises by as much as
-    /// that: a cell's own extent stays the same.
-    pub(super) fn farthest(&self, gap: f32) -> f32 {
-        between(&self.bounds, gap, Some(1.0))
-    }
-}
-
-/// The second number that belongs to a first one, linear between points; before the first point as there, and beyond the last one
-/// with this slope, or that of the last two.
-fn between(points: &[(f32, f32)], at: f32, slope: Option<f32>) -> f32 {
-    let after = points.partition_point(|(first, _)| *first < at);
-    let (before, after) = match (after.checked_sub(1).and_then(|at| points.get(at)), points.get(after)) {
-        (None, Some((_, second))) => return *second,
-        (None, None) => return 0.0,
-        (Some(before), Some(after)) => (before, after),
-        (Some((first, second)), None) => {
-            match (slope, points.len().checked_sub(2).and_then(|at| points.get(at))) {
-                (Some(slope), _) => return second + (at - first) * slope,
-                (None, None) => return *second,
-                (None, Some(earlier)) => (earlier, &(*first, *second)),
-            }
-        }
-    };
-    let rise = if after.0 > before.0 { (after.1 - before.1) / (after.0 - before.0) } else { 0.0 };
-    before.1 + (at - before.0) * rise
 }
 
 /// What was measured for one number of results.
@@ -181,8 +88,6 @@ const WIDTH_ROOM: usize = 256;
 const TOLERANCE: f32 = 0.001;
 /// Candidates where nothing was measured: so many times the number of results for the recalls up to the given one.
 const UNMEASURED: [(f32, usize); 5] = [(0.8, 2), (0.95, 6), (0.98, 10), (0.99, 16), (1.0, 48)];
-/// Points of a curve that a file may have.
-const MAX_POINTS: usize = 64;
 /// Largest slack that a file may have: with more, a nearer result might have a farther reach.
 const MAX_SLACK: u32 = 1024;
 /// Most candidates that a file may say to be kept; far more than are kept while measuring.

@@ -9,8 +9,8 @@
 use super::LiveSegment;
 use super::VectorIndex;
 use super::VectorPart;
-use super::calibration::CellLimit;
 use super::calibration::Plan;
+use super::cells::CellLimit;
 use super::cells::Ends;
 use super::costs;
 use super::index::Lookup;

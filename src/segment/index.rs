@@ -227,7 +227,9 @@ impl VectorIndex {
             candidates.clear();
             let outcome = cells.scan(&codes, &query, bits, ends, scratch)?;
             scratch.best.finish(&query, candidates);
-            Ok(((!outcome.gave_up).then(|| use_candidates(candidates)), outcome.scored))
+            // There are fewer only where the cells are damaged: the codes themselves then have to do.
+            let is_done = !outcome.gave_up && candidates.len() >= ends.k;
+            Ok((is_done.then(|| use_candidates(candidates)), outcome.scored))
         })
     }
 
