@@ -28,6 +28,7 @@ use crate::graph::Uneven;
 use crate::ids::Slot;
 use crate::quant::Candidate;
 use crate::slots::SlotSet;
+use crate::vector::Metric;
 
 /// From this share of matches on, the graph is walked as it is.
 const MOST_PASS: f32 = 0.6;
@@ -71,19 +72,20 @@ impl Filtered<'_> {
             _ => costs::graph_passing(plan.graph_cost),
         };
         let cells_cost = through.as_ref().map_or(f32::INFINITY, |through| through.cost);
-        let mut route = match self.share() {
-            _ if plan.scan || scan_cost < graph_cost.min(cells_cost) => Route::Codes,
-            _ if cells_cost < graph_cost => Route::Cells,
+        let without_cells = match self.share() {
+            _ if plan.scan || scan_cost < graph_cost => Route::Codes,
             share if share >= MOST_PASS => Route::Graph,
             _ => Route::GraphOver,
         };
+        let is_nearest = !plan.scan && cells_cost < scan_cost.min(graph_cost);
+        let mut route = if is_nearest { Route::Cells } else { without_cells };
         let mut work = Work { route, given_up: None, scored: 0 };
         if let (Route::Cells, Some(through)) = (route, &through) {
-            if through.run(self, rescored, scan_cost.max(2.0 * cells_cost), &mut work, found)? {
+            if through.run(self, rescored, &mut work, found)? {
                 return Ok(work);
             }
             work.given_up = Some(Route::Cells);
-            route = Route::Codes;
+            route = without_cells;
         }
         while route != Route::Codes {
             let next = self.walk(route, &plan, rescored, scan_cost, &mut work, found)?;
@@ -155,7 +157,10 @@ impl Filtered<'_> {
         work.scored += walk.scored;
         Ok(match walk.used.transpose()? {
             Some(true) => None,
-            _ if walk.ending == Ending::FewPass => Some(Route::GraphOver),
+            // Over what does not pass, large products are not found by way of smaller ones.
+            _ if walk.ending == Ending::FewPass && self.part.rows.metric() != Metric::Dot => {
+                Some(Route::GraphOver)
+            }
             _ => Some(Route::Codes),
         })
     }
@@ -164,9 +169,9 @@ impl Filtered<'_> {
 /// The way through the cells nearest to the query.
 struct Through {
     limit: CellLimit,
-    /// Cells that are likely to be needed.
-    likely: usize,
-    /// What it is likely to cost, in nanoseconds, where the filter has nothing to do with the query.
+    /// Slots that have to be looked at, and their cells, where the filter has nothing to do with the query.
+    likely: (usize, usize),
+    /// What it is likely to cost then, in nanoseconds.
     cost: f32,
 }
 
@@ -181,15 +186,18 @@ impl Through {
         let looked = curve.looked(search.query.k as f32 / share).min(len);
         let order = costs::cell_order(cells.count(), search.index.quantizer().code_bytes());
         let cost = order + looked * (costs::cell_slot() + share * search.match_cost());
-        Ok(Some(Self { limit, likely: (looked / len * cells.count() as f32) as usize, cost }))
+        Ok(Some(Self {
+            limit,
+            likely: (looked as usize, (looked / len * cells.count() as f32) as usize),
+            cost,
+        }))
     }
 
-    /// Scores the matches of the cells nearest to the query; false where that took more than `most` and was given up.
+    /// Scores the matches of the cells nearest to the query; false where that was given up.
     fn run(
         &self,
         search: &Filtered<'_>,
         rescored: usize,
-        most: f32,
         work: &mut Work,
         found: &mut dyn FnMut(f32, Slot),
     ) -> Result<bool> {
@@ -200,8 +208,6 @@ impl Through {
             limit: &self.limit,
             metric: search.part.rows.metric(),
             likely: self.likely,
-            costs: (costs::cell_slot(), search.match_cost()),
-            most,
         };
         let rescore = |candidates: &[Candidate]| {
             search.part.rows.score(&search.query.scorer, to_rescore(candidates.iter(), rescored), found)

@@ -6,6 +6,9 @@ use serde::Serialize;
 /// Points of a curve that a file may have.
 pub(in crate::segment) const MAX_POINTS: usize = 64;
 
+/// How much larger a gap may be than those that were measured; it is a square.
+const BEYOND: f32 = 1.21;
+
 /// Recalls at which cells are measured.
 pub(in crate::segment) const CELL_RECALLS: [f32; 10] =
     [0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 1.0];
@@ -75,6 +78,11 @@ pub(in crate::segment) struct CellLimit {
 }
 
 impl CellLimit {
+    /// The largest gap of a last result for which this holds: a tenth farther than the farthest that was measured.
+    pub(in crate::segment) fn most(&self) -> f32 {
+        self.bounds.last().map_or(0.0, |(gap, _)| gap * BEYOND)
+    }
+
     /// The gap of the farthest centroid where that of the last result is `gap`. Beyond what was measured it rises by as much as
     /// that: a cell's own extent stays the same.
     pub(in crate::segment) fn farthest(&self, gap: f32) -> f32 {

@@ -15,6 +15,8 @@ use std::collections::BinaryHeap;
 
 /// Slots that are looked at together; twice as many wait to be scored at most.
 const BATCH: usize = 32;
+/// A scan that looks at so many times as many slots as was expected is given up, at half of it where it has no results yet.
+const MOST_TIMES: usize = 4;
 
 impl Cells<'_> {
     /// Scores the codes of the slots with a bit, from the cells nearest to the query on, until enough are looked at. Leaves the best
@@ -67,12 +69,8 @@ pub(in crate::segment) struct Ends<'a> {
     pub(in crate::segment) limit: &'a CellLimit,
     /// How the vectors are compared.
     pub(in crate::segment) metric: Metric,
-    /// Cells that are likely to be needed.
-    pub(in crate::segment) likely: usize,
-    /// Cost of a slot that is looked at, and of one that passes.
-    pub(in crate::segment) costs: (f32, f32),
-    /// The cost from which on another way is better.
-    pub(in crate::segment) most: f32,
+    /// Slots that have to be looked at, and their cells, where the filter has nothing to do with the query.
+    pub(in crate::segment) likely: (usize, usize),
 }
 
 /// What a scan did.
@@ -136,14 +134,14 @@ impl Walk<'_> {
             return false;
         }
         let (centroid, cell) = ((self.keys[self.at] >> 32) as u32, self.keys[self.at] as u32);
-        if let Some(farthest) = farthest {
-            let gap_of = |distance| gap(self.ends.metric, self.query.score(distance));
-            if gap_of(centroid) > self.ends.limit.farthest(gap_of(farthest)) {
-                return false;
-            }
+        let gap_of = |distance| gap(self.ends.metric, self.query.score(distance));
+        let farthest = farthest.map(gap_of);
+        if farthest.is_some_and(|farthest| gap_of(centroid) > self.ends.limit.farthest(farthest)) {
+            return self.end(farthest);
         }
-        let (slot, scored) = self.ends.costs;
-        if self.outcome.looked as f32 * slot + self.outcome.scored as f32 * scored > self.ends.most {
+        // What is so much more than expected is not near the query, or too much.
+        let many = self.ends.likely.0.saturating_mul(MOST_TIMES);
+        if self.outcome.looked > many || (self.outcome.looked > many / 2 && farthest.is_none()) {
             self.outcome.gave_up = true;
             return false;
         }
@@ -152,13 +150,20 @@ impl Walk<'_> {
         true
     }
 
+    /// No more cells; and nothing is gained where the results are farther than any that were measured: they lie around the query on
+    /// one side, in cells whose centroids are behind them.
+    fn end(&mut self, farthest: Option<f32>) -> bool {
+        self.outcome.gave_up = farthest.is_some_and(|farthest| farthest > self.ends.limit.most());
+        false
+    }
+
     /// Puts as many cells as are likely to be needed in order, later twice as many; false where all are.
     fn sort_more(&mut self) -> bool {
         let left = &mut self.keys[self.sorted..];
         if left.is_empty() {
             return false;
         }
-        let count = self.ends.likely.max(self.sorted).max(8).min(left.len());
+        let count = self.ends.likely.1.max(self.sorted).max(8).min(left.len());
         if count < left.len() {
             left.select_nth_unstable(count);
         }

@@ -37,7 +37,7 @@ static SAMPLE: LazyLock<Sample> = LazyLock::new(|| {
 
 /// A limit that no centroid is beyond, or that all are.
 fn limit(gap: f32) -> CellLimit {
-    let bound = CellBound { gap: 0.0, centroids: [gap; CELL_RECALLS.len()] };
+    let bound = CellBound { gap: 1e9, centroids: [gap; CELL_RECALLS.len()] };
     CellCurve { bounds: vec![bound], looked: Vec::new() }.at(0.9).unwrap()
 }
 
@@ -45,7 +45,7 @@ fn scan(
     bytes: &[u8],
     passes: fn(Slot) -> bool,
     limit: &CellLimit,
-    most: f32,
+    likely: usize,
 ) -> Result<(Vec<Candidate>, bool)> {
     let sample = &*SAMPLE;
     let mut bits = vec![0u64; LEN.div_ceil(64)];
@@ -53,7 +53,7 @@ fn scan(
         .filter(|slot| passes(*slot))
         .for_each(|slot| bits[slot as usize / 64] |= 1 << (slot % 64));
     let query = QueryCode::new(&sample.ty, &sample.quantizer, &random_values(7, DIM));
-    let ends = Ends { k: 10, rescored: 20, limit, metric: Metric::L2, likely: 3, costs: (1.0, 1.0), most };
+    let ends = Ends { k: 10, rescored: 20, limit, metric: Metric::L2, likely: (likely, 3) };
     let codes = Codes::new(&sample.quantizer, &sample.codes, LEN)?;
     let mut scratch = CellScratch::default();
     let cells = Cells::new(bytes, LEN, &sample.quantizer)?;
@@ -82,7 +82,7 @@ fn a_scan_of_all_cells_finds_the_best_of_all_that_pass() {
     for passes in
         [|_| true, |slot: Slot| slot % 3 == 0, |slot| slot % 500 == 7, |_| false] as [fn(Slot) -> bool; 4]
     {
-        let (found, gave_up) = scan(&sample.cells, passes, &limit(f32::INFINITY), f32::INFINITY).unwrap();
+        let (found, gave_up) = scan(&sample.cells, passes, &limit(f32::INFINITY), usize::MAX).unwrap();
         let (mut best, mut all) = (crate::quant::Best::default(), Vec::new());
         codes.scan(&query, 20, |slot| !passes(slot), &mut best, &mut all);
         assert_eq!(found, all);
@@ -93,9 +93,9 @@ fn a_scan_of_all_cells_finds_the_best_of_all_that_pass() {
 #[test]
 fn a_scan_ends_at_the_limit_but_not_short_and_is_given_up_at_the_cost() {
     let sample = &*SAMPLE;
-    let (few, gave_up) = scan(&sample.cells, |slot| slot % 400 == 0, &limit(-1e9), f32::INFINITY).unwrap();
+    let (few, gave_up) = scan(&sample.cells, |slot| slot % 400 == 0, &limit(-1e9), usize::MAX).unwrap();
     assert!(few.len() >= 10 && few.len() < 20 && !gave_up, "{}", few.len());
-    let (_, gave_up) = scan(&sample.cells, |slot| slot % 400 == 0, &limit(-1e9), 100.0).unwrap();
+    let (_, gave_up) = scan(&sample.cells, |slot| slot % 400 == 0, &limit(-1e9), 10).unwrap();
     assert!(gave_up);
 }
 
@@ -136,7 +136,7 @@ proptest! {
         }
         if let Ok(cells) = Cells::new(&bytes, LEN, &SAMPLE.quantizer) {
             let _ = cells.verify();
-            let _ = scan(&bytes, |slot| slot % 2 == 0, &limit(f32::INFINITY), f32::INFINITY).unwrap();
+            let _ = scan(&bytes, |slot| slot % 2 == 0, &limit(f32::INFINITY), usize::MAX).unwrap();
         }
     }
 }
