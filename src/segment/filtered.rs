@@ -206,6 +206,7 @@ impl Through {
             k: search.query.k + usize::from(search.known.hidden.is_some()),
             rescored,
             limit: &self.limit,
+            share: search.share(),
             metric: search.part.rows.metric(),
             likely: self.likely,
         };

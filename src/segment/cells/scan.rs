@@ -15,8 +15,10 @@ use std::collections::BinaryHeap;
 
 /// Slots that are looked at together; twice as many wait to be scored at most.
 const BATCH: usize = 32;
-/// A scan that looks at so many times as many slots as was expected is given up, at half of it where it has no results yet.
+/// A scan that looks at so many times as many slots as was expected is given up.
 const MOST_TIMES: usize = 4;
+/// Fewer pass near the query than elsewhere where less than this part of what was expected does.
+const FEWER_PART: f32 = 0.4;
 
 impl Cells<'_> {
     /// Scores the codes of the slots with a bit, from the cells nearest to the query on, until enough are looked at. Leaves the best
@@ -67,6 +69,8 @@ pub(in crate::segment) struct Ends<'a> {
     pub(in crate::segment) rescored: usize,
     /// Up to which centroid cells are looked at.
     pub(in crate::segment) limit: &'a CellLimit,
+    /// The share of all slots that pass.
+    pub(in crate::segment) share: f32,
     /// How the vectors are compared.
     pub(in crate::segment) metric: Metric,
     /// Slots that have to be looked at, and their cells, where the filter has nothing to do with the query.
@@ -140,8 +144,10 @@ impl Walk<'_> {
             return self.end(farthest);
         }
         // What is so much more than expected is not near the query, or too much.
-        let many = self.ends.likely.0.saturating_mul(MOST_TIMES);
-        if self.outcome.looked > many || (self.outcome.looked > many / 2 && farthest.is_none()) {
+        let Outcome { looked, .. } = self.outcome;
+        if looked > self.ends.likely.0.saturating_mul(MOST_TIMES)
+            || (looked > self.ends.likely.0 && self.few_pass())
+        {
             self.outcome.gave_up = true;
             return false;
         }
@@ -150,11 +156,17 @@ impl Walk<'_> {
         true
     }
 
-    /// No more cells; and nothing is gained where the results are farther than any that were measured: they lie around the query on
-    /// one side, in cells whose centroids are behind them.
+    /// No more cells; and nothing is gained where few pass near the query, or the results are farther than any that were measured:
+    /// then they lie on one side of it, in cells whose centroids are behind them.
     fn end(&mut self, farthest: Option<f32>) -> bool {
-        self.outcome.gave_up = farthest.is_some_and(|farthest| farthest > self.ends.limit.most());
+        let is_far = farthest.is_some_and(|farthest| farthest > self.ends.limit.most());
+        self.outcome.gave_up = is_far || self.few_pass();
         false
+    }
+
+    /// Whether fewer pass near the query than elsewhere, so that the results are not around it.
+    fn few_pass(&self) -> bool {
+        (self.outcome.scored as f32) < FEWER_PART * self.ends.share * self.outcome.looked as f32
     }
 
     /// Puts as many cells as are likely to be needed in order, later twice as many; false where all are.

@@ -53,7 +53,7 @@ fn scan(
         .filter(|slot| passes(*slot))
         .for_each(|slot| bits[slot as usize / 64] |= 1 << (slot % 64));
     let query = QueryCode::new(&sample.ty, &sample.quantizer, &random_values(7, DIM));
-    let ends = Ends { k: 10, rescored: 20, limit, metric: Metric::L2, likely: (likely, 3) };
+    let ends = Ends { k: 10, rescored: 20, limit, share: 0.0, metric: Metric::L2, likely: (likely, 3) };
     let codes = Codes::new(&sample.quantizer, &sample.codes, LEN)?;
     let mut scratch = CellScratch::default();
     let cells = Cells::new(bytes, LEN, &sample.quantizer)?;
