@@ -79,8 +79,8 @@ fn a_scan_of_all_cells_finds_the_best_of_all_that_pass() {
     let sample = &*SAMPLE;
     let query = QueryCode::new(&sample.ty, &sample.quantizer, &random_values(7, DIM));
     let codes = Codes::new(&sample.quantizer, &sample.codes, LEN).unwrap();
-    for passes in
-        [|_| true, |slot: Slot| slot % 3 == 0, |slot| slot % 500 == 7, |_| false] as [fn(Slot) -> bool; 4]
+    for passes in [|_| true, |slot: Slot| slot.is_multiple_of(3), |slot| slot % 500 == 7, |_| false]
+        as [fn(Slot) -> bool; 4]
     {
         let (found, gave_up) = scan(&sample.cells, passes, &limit(f32::INFINITY), usize::MAX).unwrap();
         let (mut best, mut all) = (crate::quant::Best::default(), Vec::new());
@@ -93,9 +93,10 @@ fn a_scan_of_all_cells_finds_the_best_of_all_that_pass() {
 #[test]
 fn a_scan_ends_at_the_limit_but_not_short_and_is_given_up_at_the_cost() {
     let sample = &*SAMPLE;
-    let (few, gave_up) = scan(&sample.cells, |slot| slot % 400 == 0, &limit(-1e9), usize::MAX).unwrap();
+    let (few, gave_up) =
+        scan(&sample.cells, |slot| slot.is_multiple_of(400), &limit(-1e9), usize::MAX).unwrap();
     assert!(few.len() >= 10 && few.len() < 20 && !gave_up, "{}", few.len());
-    let (_, gave_up) = scan(&sample.cells, |slot| slot % 400 == 0, &limit(-1e9), 10).unwrap();
+    let (_, gave_up) = scan(&sample.cells, |slot| slot.is_multiple_of(400), &limit(-1e9), 10).unwrap();
     assert!(gave_up);
 }
 
@@ -136,7 +137,7 @@ proptest! {
         }
         if let Ok(cells) = Cells::new(&bytes, LEN, &SAMPLE.quantizer) {
             let _ = cells.verify();
-            let _ = scan(&bytes, |slot| slot % 2 == 0, &limit(f32::INFINITY), usize::MAX).unwrap();
+            let _ = scan(&bytes, |slot| slot.is_multiple_of(2), &limit(f32::INFINITY), usize::MAX).unwrap();
         }
     }
 }
