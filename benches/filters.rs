@@ -132,7 +132,7 @@ fn searches(set: &Dataset) -> Result<(), lodedb::Error> {
     let filters = set.filters();
     let queries = filters[0].queries.len();
     println!("\n{}: {} x {}, {queries} queries, k 10", set.name, set.base.len(), set.base.dim);
-    for (what, recall) in [("default", None), ("recall 0.99", Some(0.99))] {
+    for (what, recall) in [("default", None), ("recall 0.95", Some(0.95)), ("recall 0.99", Some(0.99))] {
         println!("{what:<12}  {:>9}  {:>8}  {:>7}  {:>5}", "queries/s", "ratio", "recall", "short");
         let lines = measure(set, &records, &filters, recall)?;
         let unfiltered = lines[0].seconds;
