@@ -46,7 +46,7 @@ fn scan(
     passes: fn(Slot) -> bool,
     limit: &CellLimit,
     likely: usize,
-) -> Result<(Vec<Candidate>, bool)> {
+) -> Result<(Vec<Candidate>, scan::Outcome)> {
     let sample = &*SAMPLE;
     let mut bits = vec![0u64; LEN.div_ceil(64)];
     (0..LEN as Slot)
@@ -60,7 +60,7 @@ fn scan(
     let outcome = cells.scan(&codes, &query, &bits, &ends, &mut scratch)?;
     let mut found = Vec::new();
     scratch.best.finish(&query, &mut found);
-    Ok((found, outcome.gave_up))
+    Ok((found, outcome))
 }
 
 #[test]
@@ -82,22 +82,22 @@ fn a_scan_of_all_cells_finds_the_best_of_all_that_pass() {
     for passes in [|_| true, |slot: Slot| slot.is_multiple_of(3), |slot| slot % 500 == 7, |_| false]
         as [fn(Slot) -> bool; 4]
     {
-        let (found, gave_up) = scan(&sample.cells, passes, &limit(f32::INFINITY), usize::MAX).unwrap();
+        let (found, outcome) = scan(&sample.cells, passes, &limit(f32::INFINITY), usize::MAX).unwrap();
         let (mut best, mut all) = (crate::quant::Best::default(), Vec::new());
         codes.scan(&query, 20, |slot| !passes(slot), &mut best, &mut all);
         assert_eq!(found, all);
-        assert!(!gave_up);
+        assert!(!outcome.gave_up);
     }
 }
 
 #[test]
 fn a_scan_ends_at_the_limit_but_not_short_and_is_given_up_at_the_cost() {
-    let sample = &*SAMPLE;
-    let (few, gave_up) =
-        scan(&sample.cells, |slot| slot.is_multiple_of(400), &limit(-1e9), usize::MAX).unwrap();
-    assert!(few.len() >= 10 && few.len() < 20 && !gave_up, "{}", few.len());
-    let (_, gave_up) = scan(&sample.cells, |slot| slot.is_multiple_of(400), &limit(-1e9), 10).unwrap();
-    assert!(gave_up);
+    let passes = |slot: Slot| slot.is_multiple_of(40);
+    let (found, outcome) = scan(&SAMPLE.cells, passes, &limit(-1e9), usize::MAX).unwrap();
+    assert!(found.len() >= 10 && !outcome.gave_up);
+    assert!((10..200).contains(&outcome.scored), "{} of 225", outcome.scored);
+    let (_, outcome) = scan(&SAMPLE.cells, passes, &limit(-1e9), 10).unwrap();
+    assert!(outcome.gave_up);
 }
 
 #[test]
